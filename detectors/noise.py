@@ -1,0 +1,197 @@
+"""How far two samples of one process differ by chance, when its rows are not independent.
+
+Pearson's X² of two independent samples has mean ``df``. Rows that come in runs, by the hour or by the person, raise it
+to ``phi * df``: the overdispersion of quasi-likelihood, the design effect of surveys. And where few directions carry
+the excess, X² has fewer degrees of freedom than bins. Both are learnt here from contiguous blocks of the reference,
+merged with their neighbours to see how they grow with the length of a window.
+
+Sources: Rao and Scott, "The analysis of categorical data from complex sample surveys", JASA 76 (1981), and "On
+chi-squared tests for multiway contingency tables", Annals of Statistics 12 (1984), for the mean and the second-order
+correction; McCullagh and Nelder, "Generalized Linear Models" (1989), 4.5, for overdispersion; Cochran, "Some methods
+for strengthening the common χ² tests", Biometrics 10 (1954), for expected counts of 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from detectors.bins import Bins
+from detectors.point import CONFIDENCE
+from detectors.summaries.summary import Floats, Ints
+
+LEAST_EXPECTED = 5.0
+_LEAST_BLOCKS, _LEAST_MERGED = 4, 8      # fewer blocks, as given or merged, say too little about a variance
+_MANY = 1e8                              # degrees of freedom that stand for "known exactly"
+
+
+class Pearson(NamedTuple):
+    """X² by column with the mean and the degrees of freedom it has for independent rows; ``z`` by bin, X² = sum z²."""
+
+    z: Floats
+    x2: Floats
+    mean: Floats
+    df: Floats
+
+
+def pearson(bins: Bins, counts: Ints, n: Ints, shares: Floats, factor: Floats) -> Pearson:
+    """Pearson's X² of each column's ``counts``, ``n`` rows in all, against ``shares`` estimated with them among.
+
+    ``factor`` undoes that the sample is a part of what ``shares`` were taken from: 1 / (1 - n / total), shape
+    (columns,). An expected count below 5 is taken as 5 in the denominator, so that one row in a rare bin is no event;
+    the mean and the degrees of freedom (Satterthwaite's) allow for it.
+    """
+    expected = shares * n[bins.column]
+    floor = np.maximum(expected, LEAST_EXPECTED)
+    z = (counts - expected) * np.sqrt(factor[bins.column] / floor)
+    weight = expected / floor
+    mean = bins.total(weight * (1 - shares))
+    squares = bins.total(weight**2 * (1 - 2 * shares)) + bins.total(weight * shares) ** 2
+    df = mean**2 / np.where(squares > 0, squares, 1.0)
+    return Pearson(z, bins.total(z**2), mean, np.maximum(df, 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """What the blocks showed: by length and column, shape (lengths, columns), and ``blocks`` by length.
+
+    ``lengths`` are mean numbers of rows in a block whose value is not missing, ``phi`` the overdispersion (1 or more),
+    ``kappa`` the share of the degrees of freedom that is left (0 to 1]. With no length, rows count as independent.
+    """
+
+    lengths: Floats
+    phi: Floats
+    kappa: Floats
+    blocks: Ints
+
+    @classmethod
+    def learn(cls, bins: Bins, blocks: Ints) -> Noise:
+        """From the bins of contiguous blocks of the reference in time order, shape (blocks, bins).
+
+        Neighbours are merged by 2, 4, 8 and so on, down to 8 blocks.
+        """
+        columns = bins.first.size
+        found, multiple = [], 1
+        while (groups := len(blocks) // multiple) >= (_LEAST_BLOCKS if multiple == 1 else _LEAST_MERGED):
+            merged = np.add.reduceat(blocks, np.arange(groups) * multiple, axis=0)
+            found.append((groups, *_overdispersion(bins, merged)))
+            multiple *= 2
+        if not found:
+            return cls(np.empty((0, columns)), np.empty((0, columns)), np.empty((0, columns)), np.empty(0, np.int64))
+        many, lengths, phi, kappa = zip(*found, strict=True)
+        falling = np.minimum.accumulate(np.array(kappa))         # the longer, the fewer directions carry the excess
+        return cls(np.array(lengths), np.array(phi), falling, np.array(many, np.int64))
+
+    def at(self, n: Floats) -> tuple[Floats, Floats, Floats]:
+        """Overdispersion, share of the degrees of freedom and number of blocks behind them, for ``n`` rows a column.
+
+        Between measured lengths linear in log n; below the shortest as there, which is on the safe side. Above the
+        longest phi grows in n by the flattest chord that ends there: level for short-range dependence, in proportion
+        to n for a slow wander.
+        """
+        if not self.blocks.size:
+            return np.ones_like(n), np.ones_like(n), np.full_like(n, _MANY)
+        grid, each = np.log(np.maximum(self.lengths, 1.0)), np.arange(n.size)
+        x = np.minimum(np.log(np.maximum(n, 1.0)), grid[-1])
+        upper = np.minimum((grid < x).sum(axis=0), len(grid) - 1)
+        lower = np.maximum(upper - 1, 0)
+        width = grid[upper, each] - grid[lower, each]
+        share = np.divide(x - grid[lower, each], width, out=np.ones_like(x), where=width > 0)
+
+        def between(values: Floats) -> Floats:
+            return np.asarray(values[lower, each] + share * (values[upper, each] - values[lower, each]))
+
+        beyond = np.maximum(n - self.lengths[-1], 0.0)
+        phi = between(self.phi) + self._slope() * beyond
+        return phi, between(self.kappa), between(np.repeat(self.blocks[:, None], n.size, axis=1).astype(np.float64))
+
+    def _slope(self) -> Floats:
+        run = self.lengths[-1] - self.lengths[:-1]
+        if not len(run):
+            return np.zeros(self.lengths.shape[1])
+        chords = np.divide(self.phi[-1] - self.phi[:-1], run, out=np.zeros_like(run), where=run > 0)
+        return np.asarray(np.maximum(chords.min(axis=0), 0.0))
+
+
+def _overdispersion(bins: Bins, blocks: Ints) -> tuple[Floats, Floats, Floats]:
+    """Mean length, phi and kappa by column, of blocks of one length.
+
+    The squared deviations of f + 1 blocks from their whole have f degrees of freedom; sum(eigenvalue²), unbiased for
+    normal deviations, gives Satterthwaite's degrees of freedom of a block's X².
+    """
+    whole = blocks.sum(axis=0)
+    total = bins.total(whole)
+    shares = whole / np.maximum(total, 1)[bins.column]
+    lengths = np.array([bins.total(b) for b in blocks])
+    part = np.minimum(lengths / np.maximum(total, 1), 0.5)       # a block that holds nearly all says nothing of noise
+    each = [pearson(bins, b, n, shares, 1 / (1 - p)) for b, n, p in zip(blocks, lengths, part, strict=True)]
+    x2, mean = np.sum([p.x2 for p in each], axis=0), np.sum([p.mean for p in each], axis=0)
+    phi = np.maximum(np.divide(x2, mean, out=np.ones_like(x2), where=mean > 0), 1.0)
+
+    f = len(blocks) - 1
+    independent = np.mean([p.df for p in each], axis=0)
+    kappa = np.ones(total.size)
+    z = np.array([p.z for p in each])
+    ends = np.r_[bins.offsets, bins.size]
+    for i in range(total.size):
+        gram = z[:, ends[i] : ends[i + 1]] @ z[:, ends[i] : ends[i + 1]].T / len(blocks)
+        trace = float(np.trace(gram))
+        squares = f * f / ((f - 1) * (f + 2)) * (float((gram**2).sum()) - trace**2 / f)
+        if squares > 0:
+            kappa[i] = np.clip(trace**2 / squares, 1.0, independent[i]) / independent[i]
+    return lengths.mean(axis=0), phi, kappa
+
+
+class Evidence(NamedTuple):
+    """What a window says against "nothing changed", by column.
+
+    ``statistic`` is X² over its noise, with ``df`` degrees of freedom and as its mean; ``low`` and ``high`` bound its
+    noncentrality: what is left of it without noise, at ``CONFIDENCE``. ``unit`` is X² per unit of the statistic.
+    """
+
+    p_value: Floats
+    statistic: Floats
+    low: Floats
+    high: Floats
+    unit: Floats
+
+
+def weigh(bins: Bins, noise: Noise, reference: Ints, current: Ints) -> Evidence:
+    """Compare the bins of a window with the reference's, at the noise of both; columns without rows have p 1.
+
+    The p-value is of X² / phi under F with Satterthwaite's degrees of freedom (and those of the blocks that phi comes
+    from). The bounds hold for a noncentral χ² by the normal approximation of its square root, with Student's quantile
+    in place of the normal one; the lower is 0 where the p-value does not reach half of 1 - ``CONFIDENCE``.
+    """
+    n, total = bins.total(current), bins.total(reference)
+    n_safe, total_safe = np.maximum(n, 1.0), np.maximum(total, 1.0)
+    shares = (reference + current) / (n_safe + total_safe)[bins.column]
+    found = pearson(bins, current, n, shares, (n_safe + total_safe) / total_safe)
+
+    phi, kappa, blocks = noise.at(n_safe)
+    phi_reference, _, _ = noise.at(total_safe)
+    phi = (phi / n_safe + phi_reference / total_safe) / (1 / n_safe + 1 / total_safe)
+    df = np.maximum(found.df * kappa, 1.0)
+    df2 = np.minimum((blocks - 1) * df, _MANY)
+    unit = phi * np.where(found.mean > 0, found.mean, 1.0) / df
+    statistic = found.x2 / unit
+    p_value = np.asarray(special.fdtrc(df, df2, statistic / df), np.float64)
+
+    tail = (1 - CONFIDENCE) / 2
+    z = np.asarray(special.stdtrit(df2, 1 - tail), np.float64)
+    low = np.where(p_value > tail, 0.0, _noncentrality(statistic, df, -z))
+    # A statistic below its mean is luck, or noise taken too high: it bounds the effect no closer than the mean does.
+    return Evidence(p_value, statistic, low, _noncentrality(np.maximum(statistic, df), df, z), unit)
+
+
+def _noncentrality(statistic: Floats, df: Floats, z: Floats) -> Floats:
+    """The noncentrality whose square-root-normal approximation has ``statistic`` at ``-z`` standard deviations."""
+    root = np.sqrt(statistic)
+    result = np.maximum(statistic - df, 0.0)
+    for _ in range(6):                           # a fixed point; within 0.1 of the exact bound from df 1 on
+        variance = (df + 2 * result) / (2 * (df + result))
+        result = np.maximum(np.maximum(root + z * np.sqrt(variance), 0.0) ** 2 + variance - df, 0.0)
+    return result

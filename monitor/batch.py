@@ -1,0 +1,66 @@
+"""A batch: the rows of one request as Arrow columns, typed by the model's declaration, and the rows refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+Kind = Literal["predictions", "outcomes", "reference"]
+Clock = Literal["wall", "event"]
+Role = Literal["champion", "challenger", "shadow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a batch says of itself. ``clock: event`` marks a replay, whose incidents carry event times."""
+
+    clock: Clock = "wall"
+    source: str | None = None
+    sampling_rate: float = 1.0
+    environment: str | None = None
+    schema_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not taken: its number in the request (0-based), the field, and why, with the mend.
+
+    The reason never repeats a protected attribute's value.
+    """
+
+    row: int
+    field: str
+    reason: str
+
+    def as_dict(self) -> dict[str, object]:
+        return {"row": self.row, "field": self.field, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``table`` holds the good rows; ``protected`` their protected attributes, in the same order, kept apart.
+
+    Columns of ``table`` (those in brackets only where the request had them):
+
+    - all kinds: ``row`` int32 (place in the request), ``prediction_id`` string, ``timestamp`` timestamp[us, UTC]
+    - predictions and reference: ``model_version`` string, ``role`` string, [``prediction_label`` string,
+      ``prediction_score`` float64, ``prediction_value`` float64, ``model_decision`` string, ``latency_ms`` float64,
+      ``status``, ``subject_key``, ``request_id``, ``trace_id`` string], ``features.NAME`` (float64, or
+      dictionary<int32, string>), [``tags.NAME`` dictionary<int32, string>]
+    - outcomes and reference: [``actual_label`` string, ``actual_value`` float64, ``final_decision`` string]
+
+    ``protected`` has ``protected.NAME`` dictionary<int32, string>, one row for each of ``table``.
+    """
+
+    kind: Kind
+    table: pa.RecordBatch
+    protected: pa.RecordBatch | None = None
+    rejects: list[Reject] = field(default_factory=list)
+    envelope: Envelope = field(default_factory=Envelope)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> int:
+        return int(self.table.num_rows)

@@ -1,0 +1,121 @@
+"""``application/json``: a list of rows, or an object with ``rows`` or ``columns`` and the envelope beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from monitor.batch import Kind, Reject
+from monitor.codecs.columns import MAX_CELLS, Columns, check_shape, read_envelope
+from monitor.codecs.json_text import find_not_json, parse
+from monitor.errors import MalformedBody, TooLarge
+
+NESTED: dict[Kind, tuple[str, ...]] = {
+    "predictions": ("features", "tags", "protected"),
+    "reference": ("features", "tags", "protected"),
+    "outcomes": ("tags",),
+}
+
+
+def decode_json(body: bytes, kind: Kind, query: Mapping[str, str]) -> Columns:
+    """Rows or columns, told apart by the body's own shape.
+
+    >>> decode_json(b'[{"prediction_id": "a", "features": {"age": 40}}]', "predictions", {}).data
+    {'prediction_id': ['a'], 'features.age': [40]}
+    """
+    value, has_tokens = parse(body)
+    top: dict[str, Any] = {}
+    match value:
+        case list():
+            rows = value
+        case {"rows": list(rows), **top} if "columns" not in top:
+            pass
+        case {"columns": dict(columns), **top} if "rows" not in top:
+            return _from_columns(columns, has_tokens, top, query)
+        case _:
+            raise MalformedBody(
+                "The body is neither a list of rows nor an object with a list 'rows' or an object 'columns'",
+                'Send [{...}], {"rows": [{...}]} or {"columns": {"prediction_id": [...]}}',
+            )
+    return _from_rows(rows, has_tokens, kind, top, query)
+
+
+def _from_rows(
+    rows: list[Any], has_tokens: bool, kind: Kind, top: Mapping[str, Any], query: Mapping[str, str]
+) -> Columns:
+    envelope = read_envelope(top, query)
+    rejects: list[Reject] = []
+    _objects(rows, "", "the row is no object; send {name: value}", rejects)
+    if has_tokens:
+        for i, row in enumerate(rows):
+            if found := find_not_json(row):
+                rejects.append(Reject(i, found[0], found[1].reason))
+                rows[i] = {}
+    check_shape(len(rows), [])
+    data = _pivot(rows, "")
+    for name in NESTED[kind]:
+        if name in data:
+            inner = data.pop(name)
+            _objects(inner, name, "is no object; send {name: value}", rejects)
+            nested = _pivot(inner, f"{name}.")
+            for both in nested.keys() & data.keys():
+                raise MalformedBody(f"The field '{both[:60]}' is given twice", "Send it once: in its object or beside")
+            data |= nested
+    check_shape(len(rows), list(data))
+    return Columns(data, len(rows), envelope, rejects)
+
+
+def _objects(items: list[Any], field: str, reason: str, rejects: list[Reject]) -> None:
+    """See that each item is an object: rejects those that are not, and leaves an empty one in their place."""
+    if set(map(type, items)) <= {dict}:
+        return
+    for i, item in enumerate(items):
+        if not isinstance(item, dict):
+            if item is not None or not field:       # a nested object may be null, a row may not
+                rejects.append(Reject(i, field, reason))
+            items[i] = {}
+
+
+def _pivot(rows: list[dict[str, Any]], prefix: str) -> dict[str, list[Any] | pa.Array]:
+    """Rows to columns. Rows of one shape take the fast way; else every field of any row becomes a column."""
+    if not rows:
+        return {}
+    first = rows[0]
+    if set(map(len, rows)) == {len(first)}:
+        try:
+            return {prefix + key: [row[key] for row in rows] for key in first}
+        except KeyError:
+            pass
+    keys = dict.fromkeys(chain.from_iterable(rows))
+    if len(keys) * len(rows) > MAX_CELLS:
+        raise TooLarge(
+            f"{len(rows)} rows with {len(keys)} distinct fields among them are too many for one batch",
+            "Send rows that have the same fields, or fewer at a time",
+        )
+    return {prefix + key: [row.get(key) for row in rows] for key in keys}
+
+
+def _from_columns(
+    columns: dict[str, Any], has_tokens: bool, top: Mapping[str, Any], query: Mapping[str, str]
+) -> Columns:
+    envelope = read_envelope(top, query)
+    for name, values in columns.items():
+        if not isinstance(values, list):
+            raise MalformedBody(f"The column '{name[:60]}' is no list", "Send one value for each row, null if it has none")
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        named = ", ".join(f"'{name[:60]}' has {len(values)}" for name, values in list(columns.items())[:20])
+        raise MalformedBody(f"The columns differ in length: {named}", "Send one value for each row in every column")
+    n_rows = lengths.pop() if lengths else 0
+    check_shape(n_rows, list(columns))
+    rejects: dict[int, Reject] = {}
+    if has_tokens:
+        for name, values in columns.items():
+            for i, value in enumerate(values):
+                if found := find_not_json(value, name):
+                    rejects.setdefault(i, Reject(i, found[0], found[1].reason))
+                    values[i] = None
+    return Columns(dict(columns), n_rows, envelope, list(rejects.values()))

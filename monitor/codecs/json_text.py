@@ -1,0 +1,81 @@
+"""JSON's bytes to values: fast where they are JSON, and forgiving where only NaN or Infinity is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from monitor.errors import MalformedBody
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class NotJson:
+    """Stands where the text had a token that many encoders write and JSON does not know: NaN, Infinity, -Infinity."""
+
+    token: str
+
+    @property
+    def reason(self) -> str:
+        return f"{self.token} is not JSON; send null for a missing value"
+
+
+def parse(body: bytes) -> tuple[Any, bool]:
+    """The value of a JSON text, and whether it holds a ``NotJson``; ``MalformedBody`` with the byte where it breaks.
+
+    >>> parse(b'[1, NaN]')
+    ([1, NotJson(token='NaN')], True)
+    """
+    skipped = len(_BOM) if body.startswith(_BOM) else 0
+    body = body[skipped:]
+    try:
+        return msgspec.json.decode(body), False
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _parse_again(body, skipped)      # for NaN, half surrogate pairs and numbers too large; and the position
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _parse_again(body: bytes, skipped: int) -> tuple[Any, bool]:
+    tokens: list[NotJson] = []
+
+    def constant(token: str) -> NotJson:
+        tokens.append(NotJson(token))
+        return tokens[-1]
+
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = error.start + skipped
+        raise MalformedBody(f"The body is not UTF-8 text at byte {at}", "Send JSON encoded as UTF-8") from None
+    try:
+        return json.loads(text, parse_constant=constant), bool(tokens)
+    except json.JSONDecodeError as error:
+        at = len(text[: error.pos].encode()) + skipped
+        raise MalformedBody(f"The body is not JSON at byte {at}: {error.msg}", "Send it whole, as RFC 8259 says") from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:      # Python refuses whole numbers of more than 4,300 digits
+        raise MalformedBody("The body holds a number of thousands of digits", "Send double precision") from None
+
+
+def find_not_json(value: Any, path: str = "") -> tuple[str, NotJson] | None:
+    """Where within a value the first ``NotJson`` stands, as ``features.age``."""
+    waiting = [(path, value)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, NotJson):
+            return path, value
+        if isinstance(value, dict):
+            waiting += [(f"{path}.{key}" if path else key, item) for key, item in reversed(value.items())]
+        elif isinstance(value, list):
+            waiting += [(path, item) for item in reversed(value)]
+    return None
+
+
+def _too_deep() -> MalformedBody:
+    return MalformedBody("The body is nested too deep", "Send rows of flat objects")

@@ -1,0 +1,169 @@
+"""One column at a time, from what was sent to what is kept: numbers, canonical text, scores.
+
+Each function has a fast way over the whole column and, where that fails, a way row by row that finds the rows to
+refuse. Both take the same values and give the same result. A refused value reads as null; its row is dropped at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.codecs.refusals import Refusals, Refused
+from monitor.model import canonical_label
+
+Column: TypeAlias = "list[Any] | pa.Array"      # JSON's values, or Arrow's
+MAX_TEXT = 1024
+
+
+def as_array(column: Column) -> pa.Array | None:
+    """The column as one Arrow array of one type, without a dictionary; ``None`` where its values are of many types."""
+    if isinstance(column, list):
+        try:
+            return pa.array(column)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError):
+            return None
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    return column
+
+
+def listed(column: Column) -> list[Any]:
+    """The column as Python's values."""
+    return column if isinstance(column, list) else column.to_pylist()
+
+
+def numbers(column: Column, field: str, refusals: Refusals) -> pa.DoubleArray:
+    """Numbers as float64, infinities among them; NaN and null are missing. Text and booleans refuse their row."""
+    return _drop_nan(_doubles(column, field, refusals))
+
+
+def finite(column: Column, field: str, refusals: Refusals) -> pa.DoubleArray:
+    """Numbers as float64; NaN and infinities refuse their row."""
+    doubles = _doubles(column, field, refusals)
+    refusals.where(pc.invert(pc.is_finite(doubles)), field, "is not finite; send a finite number, or leave it out")
+    return _drop_nan(doubles)
+
+
+def scores(column: Column, field: str, positive: str, refusals: Refusals) -> pa.DoubleArray:
+    """Probabilities of the positive label, given as numbers or as maps from class to probability."""
+    no_class = f"has no class '{positive}', which is the positive_label; send its probability"
+    if isinstance(column, list):
+        if dict in set(map(type, column)):
+
+            def of_class(value: Any) -> Any:
+                if isinstance(value, dict) and value.get(positive) is None:
+                    raise Refused(no_class)
+                return value[positive] if isinstance(value, dict) else value
+
+            column = refusals.one_by_one(column, field, of_class)
+    elif pa.types.is_struct(column.type):
+        known = column.type.get_field_index(positive) >= 0
+        inner = pc.struct_field(column, [positive]) if known else pa.nulls(len(column))
+        refusals.where(pc.and_(column.is_valid(), inner.is_null()), field, no_class)
+        column = inner
+    probabilities = finite(column, field, refusals)
+    outside = pc.or_(pc.less(probabilities, 0.0), pc.greater(probabilities, 1.0))
+    refusals.where(outside, field, "is outside of 0 to 1; send the probability of the positive label")
+    return probabilities
+
+
+def texts(column: Column, field: str, refusals: Refusals, longest: int = MAX_TEXT) -> pa.StringArray:
+    """Text, whole numbers and booleans as canonical text (``canonical_label``), at most ``longest`` characters."""
+    array = as_array(column)
+    text = None if array is None else _as_text(array)
+    if text is None:
+
+        def read(value: Any) -> str | None:
+            if isinstance(value, float) and math.isnan(value):
+                return None
+            if not isinstance(value, str | int | float):
+                raise Refused(f"is {_kind(value)}; send a text, a whole number, or true or false")
+            found = canonical_label(value)
+            if any("\ud800" <= c <= "\udfff" for c in found):
+                raise Refused("holds half of a surrogate pair; send whole Unicode characters")
+            return found
+
+        text = pa.array(refusals.one_by_one(listed(column), field, read), pa.string())
+    return _checked(text, field, refusals, longest)
+
+
+def missing(array: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Where a column has no value; shape (rows,)."""
+    out: np.ndarray[Any, np.dtype[np.bool_]] = array.is_null().to_numpy(zero_copy_only=False)
+    return out
+
+
+def _doubles(column: Column, field: str, refusals: Refusals) -> pa.DoubleArray:
+    array = as_array(column)
+    if array is not None:
+        kind = array.type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
+            return array.cast(pa.float64(), safe=False)
+    return pa.array(refusals.one_by_one(listed(column), field, _double), pa.float64())
+
+
+def _double(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise Refused(f"is {_kind(value)}; send a number, or null for a missing value")
+    try:
+        return float(value)
+    except OverflowError:       # a whole number beyond double's range
+        return math.inf if value > 0 else -math.inf
+
+
+def _drop_nan(doubles: pa.DoubleArray) -> pa.DoubleArray:
+    nan = pc.is_nan(doubles)
+    return pc.if_else(nan, None, doubles) if pc.any(nan).as_py() else doubles
+
+
+def _as_text(array: pa.Array) -> pa.StringArray | None:
+    """The whole column as canonical text, or ``None`` for a type that has none."""
+    kind = array.type
+    if pa.types.is_string(kind):
+        return array
+    if pa.types.is_floating(kind):
+        codes = _drop_nan(array.cast(pa.float64())).dictionary_encode()
+        return pa.array(map(canonical_label, codes.dictionary.to_pylist()), pa.string()).take(codes.indices)
+    if (
+        pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+        or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    ):  # fmt: skip
+        return array.cast(pa.string())
+    return None
+
+
+def _checked(text: pa.StringArray, field: str, refusals: Refusals, longest: int) -> pa.StringArray:
+    # A look at the bytes of the whole column spares a search in each text. (A slice's neighbours may be among them.)
+    if _has_zero_byte(text):
+        refusals.where(pc.match_substring(text, "\0"), field, "holds a NUL character; send printable text")
+    if (pc.max(pc.binary_length(text)).as_py() or 0) > longest:
+        too_long = pc.greater(pc.utf8_length(text), longest)
+        refusals.where(too_long, field, f"is longer than {longest} characters; shorten it")
+    return text
+
+
+def _has_zero_byte(text: pa.StringArray) -> bool:
+    content = text.buffers()[2]
+    return content is not None and b"\0" in content.to_pybytes()
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case str():
+            return "text"
+        case int() | float() | Decimal():
+            return "a number"
+        case dict():
+            return "an object"
+        case list():
+            return "a list"
+        case _:
+            return "of a type that is not taken here"

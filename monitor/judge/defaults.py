@@ -1,0 +1,118 @@
+"""The monitors of a model that declares none: sound limits that need no configuration.
+
+A drift, quality or fairness limit is absolute; a performance limit is set from the reference's own performance, because
+a good AUC in one field is a poor one in another. Why each number: docs/monitors.md.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from datetime import timedelta
+
+from detectors.reference import Reference
+from detectors.scope import Scope
+from detectors.summaries.grids import CategoryGrid
+from detectors.summaries.space import Column
+from monitor.model import Limit, ModelSpec, MonitorSpec
+
+DRIFT = 0.1                 # Jensen-Shannon distance, base 2
+PERFORMANCE_FALL = 0.05     # of ROC AUC and accuracy, below the reference
+ERROR_RISE = 1.2            # times the reference's mean absolute error
+MISSING_RISE = 0.05
+OUT_OF_RANGE = 0.05
+UNSEEN = 0.01
+PARITY_RATIO = 0.8          # the four-fifths rule: Uniform Guidelines, 29 CFR 1607.4(D)
+PARITY_DIFFERENCE = 0.1
+DRIFT_ALPHA = 0.001
+VOLUME = (0.5, 3.0)         # times the median of the windows before
+VOLUME_HISTORY = (4, 8)     # at least so many windows, at most the last so many
+
+Reading = dict[tuple[str, str], float]
+
+
+def monitors_for(spec: ModelSpec, reference: Reference, baseline: Reading) -> tuple[MonitorSpec, ...]:
+    """The declared monitors, or the defaults. ``baseline``: the reference's own values, by metric and scope text."""
+    if spec.monitors is not None:
+        return spec.monitors
+    found: list[MonitorSpec] = []
+    for column in reference.space.columns:
+        found += _column_monitors(spec, column)
+    found += _performance_monitors(spec, baseline)
+    for attribute in spec.protected_attributes:
+        scope = Scope(attribute=attribute)
+        found.append(_monitor(spec, "demographic_parity_ratio", scope, "fairness", Limit(low=PARITY_RATIO)))
+        for metric in ("equal_opportunity_difference", "equalized_odds_difference"):
+            found.append(_monitor(spec, metric, scope, "fairness", Limit(high=PARITY_DIFFERENCE)))
+    return tuple(found)
+
+
+def volume_monitor(spec: ModelSpec, history: Sequence[float]) -> MonitorSpec | None:
+    """The monitor of ``row_count``, whose limit is set from the windows before; ``None`` with too few of them.
+
+    ``history``: the row counts of earlier windows, the latest first.
+    """
+    least, most = VOLUME_HISTORY
+    if spec.monitors is not None or len(history) < least:
+        return None
+    usual = statistics.median(history[:most])
+    if usual == 0:
+        return None
+    limit = Limit(low=VOLUME[0] * usual, high=VOLUME[1] * usual)
+    return _monitor(spec, "row_count", Scope(), "drift", limit, min_samples=1)
+
+
+def _column_monitors(spec: ModelSpec, column: Column) -> list[MonitorSpec]:
+    if column.kind == "output":
+        return [_monitor(spec, "jensen_shannon", Scope(output=column.name), "drift", Limit(high=DRIFT), DRIFT_ALPHA)]
+    scope = Scope(feature=column.name)
+    found = [
+        _monitor(spec, "jensen_shannon", scope, "drift", Limit(high=DRIFT), DRIFT_ALPHA),
+        _monitor(spec, "missing_rate", scope, "drift", Limit(high=MISSING_RISE), relative=True),
+    ]
+    if isinstance(column.grid, CategoryGrid):
+        if column.grid.complete:
+            found.append(_monitor(spec, "unseen_category_rate", scope, "drift", Limit(high=UNSEEN)))
+    else:
+        found.append(_monitor(spec, "out_of_range_rate", scope, "drift", Limit(high=OUT_OF_RANGE)))
+    return found
+
+
+def _performance_monitors(spec: ModelSpec, baseline: Reading) -> list[MonitorSpec]:
+    """Only those whose reference value is known: a limit out of nothing would be a guess."""
+    if spec.task == "regression":
+        mae = baseline.get(("mae", "model"))
+        limits = {} if mae is None else {"mae": Limit(high=mae * ERROR_RISE)}
+    else:
+        known = {metric: baseline.get((metric, "model")) for metric in ("roc_auc", "accuracy")}
+        limits = {metric: Limit(low=v - PERFORMANCE_FALL) for metric, v in known.items() if v is not None}
+    return [
+        _monitor(spec, metric, Scope(), "performance", limit, severity="critical") for metric, limit in limits.items()
+    ]
+
+
+def _monitor(
+    spec: ModelSpec,
+    metric: str,
+    scope: Scope,
+    window: str,
+    limit: Limit,
+    alpha: float = 0.05,
+    *,
+    relative: bool = False,
+    min_samples: int = 100,
+    severity: str = "warning",
+) -> MonitorSpec:
+    length: timedelta = getattr(spec.windows, window)
+    return MonitorSpec(
+        id=f"{metric}/{scope.text}",
+        metric=metric,
+        scope=scope,
+        window=length,
+        breach=limit,
+        clear=limit,
+        relative_to="reference" if relative else "absolute",
+        alpha=alpha,
+        min_samples=min_samples,
+        severity=severity,  # type: ignore[arg-type]  # one of the three words, above
+    )

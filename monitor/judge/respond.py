@@ -1,0 +1,177 @@
+"""What the verdicts of a window mean for incidents: each monitor's rule is advanced, and the monitors that share a
+fingerprint speak with one voice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from detectors.causes import rank_causes
+from detectors.point import MetricPoint
+from detectors.scope import Window
+from incidents.commands import AddEvidence, Clock, Command, Open, Recover, Relapse, Resolve
+from incidents.rules import Outcome, Rule, RuleState, advance, released
+from incidents.verdict import Cause, Evidence, Fingerprint, Kind, Severity, VerdictKind
+from monitor.model import MonitorSpec
+from monitor.model.monitors import family
+from monitor.model.words import QUALITY_METRICS
+from monitor.verdict import Verdict
+
+MOST_CAUSES = 10
+_ADD = {Outcome.OPEN, Outcome.CONTINUE, Outcome.RELAPSE}
+
+
+def fingerprint_of(model: str, monitor: MonitorSpec) -> Fingerprint:
+    """Which incident a monitor's breach belongs to. Features are causes within it; silence is a kind of its own."""
+    if monitor.metric == "row_count":
+        return Fingerprint(model, Kind.SERVICE)
+    if monitor.metric in QUALITY_METRICS:
+        return Fingerprint(model, Kind.QUALITY)
+    kind = Kind(family(monitor.metric, monitor.scope))
+    return Fingerprint(model, kind, monitor.scope.attribute, monitor.scope.segment)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The commands that a window's verdicts give, each with its fingerprint, and the rules' states after it."""
+
+    commands: list[tuple[Fingerprint, Command]]
+    states: dict[str, RuleState]
+
+
+def respond(
+    model: str,
+    monitors: Sequence[MonitorSpec],
+    states: Mapping[str, RuleState],
+    window: Window,
+    verdicts: Sequence[Verdict],
+    moved: Sequence[MetricPoint],
+    live: frozenset[Fingerprint],
+    clock: Clock,
+) -> Response:
+    """Advance the rules by one window's verdicts.
+
+    ``monitors``: all of the model's, for several may share a fingerprint; ``states``: their rules' states by id;
+    ``moved``: the drift points of the same window, for causes; ``live``: the fingerprints with a live incident.
+    """
+    by_id = {m.id: m for m in monitors}
+    after = dict(states)
+    outcomes: dict[Fingerprint, list[tuple[Outcome, Verdict]]] = {}
+    for verdict in verdicts:
+        monitor = by_id[verdict.monitor]
+        fingerprint = fingerprint_of(model, monitor)
+        state = after.get(monitor.id, RuleState())
+        if fingerprint not in live:
+            state = released(state)
+        rule = Rule(monitor.open_after, monitor.resolve_after)
+        after[monitor.id], outcome = advance(rule, state, (window.start, window.end), verdict.kind)
+        outcomes.setdefault(fingerprint, []).append((outcome, verdict))
+    commands: list[tuple[Fingerprint, Command]] = []
+    for fingerprint, found in outcomes.items():
+        held = [after[m.id] for m in monitors if m.id in after and fingerprint_of(model, m) == fingerprint]
+        command = _command(fingerprint, found, held, window, moved, clock, fingerprint in live)
+        if command is not None:
+            commands.append((fingerprint, command))
+    return Response(commands, after)
+
+
+def _command(
+    fingerprint: Fingerprint,
+    found: Sequence[tuple[Outcome, Verdict]],
+    held: Sequence[RuleState],
+    window: Window,
+    moved: Sequence[MetricPoint],
+    clock: Clock,
+    is_live: bool,
+) -> Command | None:
+    said = {outcome for outcome, _ in found}
+    if said & _ADD:
+        breaches = [v for _, v in found if v.kind is VerdictKind.BREACH]
+        evidence = _evidence(fingerprint, window, breaches, moved)
+        severity = max(Severity(v.severity) for v in breaches)
+        if not is_live:
+            first = min((w.end for s in held for w in s.recent if w.verdict is VerdictKind.BREACH), default=window.end)
+            return Open(fingerprint, severity, title(fingerprint, breaches), first, evidence, clock)
+        return (Relapse if Outcome.RELAPSE in said else AddEvidence)(evidence, severity)
+    if is_live and Outcome.RESOLVE in said and not any(s.open for s in held):
+        return Resolve("clean again, says the rule", window.end)
+    if is_live and Outcome.RECOVER in said and all(s.recovered for s in held if s.open):
+        return Recover(window.end)
+    return None
+
+
+def _evidence(
+    fingerprint: Fingerprint, window: Window, breaches: Sequence[Verdict], moved: Sequence[MetricPoint]
+) -> Evidence:
+    worst = max(breaches, key=lambda v: _excess(v) or 0.0)
+    ranked = sorted(breaches, key=lambda v: -(_excess(v) or 0.0))
+    return Evidence(
+        window.start,
+        window.end,
+        "; ".join(_sentence(v) for v in ranked[:3]) + (f"; and {len(ranked) - 3} more" if len(ranked) > 3 else ""),
+        tuple(causes(fingerprint.kind, ranked, moved)),
+        tuple(v.as_dict() for v in ranked[:MOST_CAUSES]),
+        _excess(worst),
+    )
+
+
+def causes(kind: Kind, breaches: Sequence[Verdict], moved: Sequence[MetricPoint]) -> list[Cause]:
+    """What an incident points at: the features that moved most; for quality and fairness the columns and groups."""
+    if kind in (Kind.DRIFT, Kind.PERFORMANCE):
+        return [Cause(c.feature, c.metric, c.value, c.text) for c in rank_causes(moved)[:MOST_CAUSES]]
+    if kind is Kind.FAIRNESS:
+        groups = [p for p in moved if p.scope.group is not None and p.measurement.known]
+        metric = _RATE_BEHIND.get(breaches[0].point.metric, "selection_rate")
+        rates = sorted((p for p in groups if p.metric == metric), key=lambda p: p.measurement.value or 0.0)
+        return [Cause(f"{p.scope.attribute}={p.scope.group}", metric, p.measurement.value) for p in rates[:MOST_CAUSES]]
+    return [
+        Cause(v.point.scope.feature or "all rows", v.point.metric, v.point.measurement.value, _sentence(v))
+        for v in breaches[:MOST_CAUSES]
+    ]
+
+
+_RATE_BEHIND = {
+    "equal_opportunity_difference": "true_positive_rate",
+    "equalized_odds_difference": "true_positive_rate",
+    "equalized_odds_ratio": "true_positive_rate",
+    "predictive_parity_difference": "positive_predictive_value",
+    "accuracy_difference": "accuracy",
+}
+
+
+def title(fingerprint: Fingerprint, breaches: Sequence[Verdict]) -> str:
+    """A line that says what happened, for a list of incidents."""
+    ranked = sorted(breaches, key=lambda v: -(_excess(v) or 0.0))
+    names = list(dict.fromkeys(_subject(v) for v in ranked))
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    match fingerprint.kind:
+        case Kind.DRIFT:
+            return f"Drift in {names[0]}{more}"
+        case Kind.QUALITY:
+            return f"Data quality: {ranked[0].point.metric.replace('_', ' ')} of {names[0]}{more}"
+        case Kind.SERVICE:
+            return f"Volume: {_sentence(ranked[0])}"
+        case Kind.FAIRNESS:
+            return f"Disparity by {fingerprint.attribute}: {_sentence(ranked[0])}"
+        case _:
+            return f"Performance: {_sentence(ranked[0])}"
+
+
+def _subject(verdict: Verdict) -> str:
+    scope = verdict.point.scope
+    return scope.feature or (f"the {scope.output}" if scope.output else scope.attribute or "the model")
+
+
+def _sentence(verdict: Verdict) -> str:
+    p, m = verdict.point, verdict.point.measurement
+    assert m.value is not None, "a breach has a value"
+    assert verdict.limit is not None, "and a limit"
+    side = "above" if m.value > verdict.limit else "below"
+    of = "" if p.scope.text == "model" or p.scope.attribute else f" of {_subject(verdict)}"
+    return f"{p.metric.replace('_', ' ')}{of} {m.value:.3g}, {side} {verdict.limit:.3g}"
+
+
+def _excess(verdict: Verdict) -> float | None:
+    """How far a value lies beyond its limit, as a share of the limit."""
+    value, limit = verdict.point.measurement.value, verdict.limit
+    return None if value is None or not limit else abs(value - limit) / abs(limit)

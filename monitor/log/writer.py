@@ -1,0 +1,57 @@
+"""Group commit: what many requests append at once shares one disk flush."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from monitor.errors import NotDurable
+from monitor.log.port import Segment
+from monitor.log.sql import SqlLog
+
+_MOST = 256      # segments in one commit
+
+
+class LogWriter(threading.Thread):
+    """The only thread that appends to the data lane, so that ``seq`` follows the order of the commits."""
+
+    def __init__(self, log: SqlLog, appended: Callable[[], None]) -> None:
+        super().__init__(name="vigil-log", daemon=True)
+        self.log = log
+        self.appended = appended
+        self._queue: queue.SimpleQueue[tuple[Segment, Future[Segment | None]] | None] = queue.SimpleQueue()
+
+    def submit(self, segment: Segment) -> Future[Segment | None]:
+        """Append a segment. The future is done once it is durable; ``None`` says its idempotency key was known."""
+        future: Future[Segment | None] = Future()
+        self._queue.put((segment, future))
+        return future
+
+    def stop(self) -> None:
+        """Write what was submitted, then end."""
+        self._queue.put(None)
+        self.join(timeout=60)
+
+    def run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            while len(batch) < _MOST and not self._queue.empty():
+                more = self._queue.get()
+                if more is None:
+                    self._queue.put(None)
+                    break
+                batch.append(more)
+            self._write(batch)
+
+    def _write(self, batch: list[tuple[Segment, Future[Segment | None]]]) -> None:
+        try:
+            written = self.log.append([segment for segment, _ in batch])
+        except NotDurable as error:
+            for _, future in batch:
+                future.set_exception(error)
+            return
+        for (_, future), segment in zip(batch, written, strict=True):
+            future.set_result(segment)
+        self.appended()

@@ -1,0 +1,219 @@
+"""From a declaration's text to a ``ModelSpec``: every key checked, every fault named with its line and the mend."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any, Literal
+
+from monitor.model.checks import (
+    Faults,
+    Section,
+    boolean,
+    choice,
+    each,
+    label,
+    multiple_of,
+    name,
+    number,
+    text,
+    whole,
+)
+from monitor.model.declaration import FeatureType, ModelSpec, ProtectedAttribute, Windows
+from monitor.model.monitors import KEYS as MONITOR_KEYS
+from monitor.model.monitors import MonitorSpec, read_monitor
+from monitor.model.reading import Lines, read
+from monitor.model.words import LATER_TASKS, SEVERITIES, TASKS, parse_duration, shown
+
+KEYS = (
+    "model", "task", "owner", "in_scope", "purpose", "risk_tier", "location", "products", "features", "positive_label",
+    "favourable", "decision_threshold", "protected_attributes", "intersections", "min_group", "outcomes_observed_for",
+    "segments", "sources", "grain", "label_delay", "windows", "reference", "monitors", "sla", "reviews", "notify",
+)
+CLASSIFICATION_KEYS = ("positive_label", "favourable", "decision_threshold")
+SLA_KEYS = ("objective", "kind", "window", "probe", "service_hours", "time_zone")
+MAX_FEATURES = 2000
+DAY = timedelta(days=1)
+
+
+def parse_declaration(source: str | bytes, media: Literal["yaml", "json"]) -> ModelSpec:
+    """A model from the text of its declaration; ``InvalidDeclaration`` lists every fault at once.
+
+    >>> parse_declaration("model: churn\\ntask: regression\\ngrain: 1d", "yaml").grain
+    datetime.timedelta(days=1)
+    >>> parse_declaration("model: churn\\ntask: regression\\nlabel_dealy: 7d", "yaml")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    monitor.errors.InvalidDeclaration: label_dealy (line 3): is no key here; the nearest known is 'label_delay'. See ...
+    """
+    return parse_values(*read(source, media))
+
+
+def parse_values(values: Any, lines: Lines) -> ModelSpec:
+    """A model from plain values, with the lines that they stood on."""
+    faults = Faults(lines)
+    spec = _spec(Section.of(faults, (), values, KEYS))
+    faults.raise_any()
+    return spec
+
+
+def _spec(top: Section) -> ModelSpec:
+    task = top.need("task", _task, "binary_classification", f"write one of {', '.join(TASKS)}")
+    if task == "regression":
+        for key in filter(top.has, CLASSIFICATION_KEYS):
+            top.fault(key, "is for a classification, and the task is regression; leave it out")
+    if top.has("intersections"):
+        top.fault("intersections", "is not supported by this version; leave it out")
+    protected = _protected(top)
+    if protected and task == "binary_classification" and not top.has("favourable"):
+        top.fault("favourable", "is missing; with protected_attributes, name the label or decision a person would want")
+    grain = top.get("grain", _grain, timedelta(hours=1))
+    windows = _windows(top, grain)
+    return ModelSpec(
+        model=top.need("model", _model, "unnamed", "name the model, such as census-employment"),
+        task=task,  # type: ignore[arg-type]
+        owner=top.get("owner", text, None),
+        in_scope=top.get("in_scope", boolean, True),
+        purpose=top.get("purpose", text, None),
+        risk_tier=top.get("risk_tier", text, None),
+        location=top.get("location", text, None),
+        products=top.get("products", each(text), ()),
+        features=_features(top),
+        positive_label=top.get("positive_label", label, "1"),
+        favourable=top.get("favourable", label, None),
+        decision_threshold=top.get("decision_threshold", number(0, 1), 0.5),
+        protected_attributes=protected,
+        outcomes_observed_for=_observed(top),
+        segments=top.get("segments", each(name), ()),
+        sources=tuple(_source(s) for s in top.items("sources", None)),
+        grain=grain,
+        label_delay=top.get("label_delay", parse_duration, timedelta(0)),
+        windows=windows,
+        reference=_reference(top),
+        monitors=_monitors(top, task, grain, windows),
+        sla=_sla(top),
+        review_every=top.inner("reviews", ("every",)).get("every", parse_duration, None),
+        notify=tuple(_channel(s) for s in top.items("notify", ("channel", "url_env", "min_severity"))),
+    )
+
+
+def _task(found: Any) -> str:
+    if found in LATER_TASKS:
+        raise ValueError(f"{found} is not supported by this version; {' and '.join(TASKS)} are")
+    return choice(TASKS + LATER_TASKS)(found)
+
+
+def _model(found: Any) -> str:
+    if not isinstance(found, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", found):
+        raise ValueError(f"found {shown(found)}; write up to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit first")
+    return found
+
+
+def _features(top: Section) -> dict[str, FeatureType]:
+    inner = top.inner("features")
+    if len(inner.values) > MAX_FEATURES:
+        top.fault("features", f"are {len(inner.values)}; at most {MAX_FEATURES} are watched")
+        return {}
+    for key in inner.values:
+        _named(inner, key)
+    return {key: inner.need(key, _feature, "numeric", "write numeric or categorical") for key in inner.values}
+
+
+def _feature(found: Any) -> FeatureType:
+    return "numeric" if choice(("numeric", "categorical"))(found) == "numeric" else "categorical"
+
+
+def _protected(top: Section) -> dict[str, ProtectedAttribute]:
+    least = top.get("min_group", whole(1), 100)
+    inner = top.inner("protected_attributes")
+    out: dict[str, ProtectedAttribute] = {}
+    for key in inner.values:
+        _named(inner, key)
+        one = inner.inner(key, ("reference_group", "min_group"))
+        out[key] = ProtectedAttribute(one.get("reference_group", label, None), one.get("min_group", whole(1), least))
+    return out
+
+
+def _named(section: Section, key: str) -> None:
+    """A key that is itself a name must be one."""
+    try:
+        name(key)
+    except ValueError as error:
+        section.fault(key, str(error))
+
+
+def _observed(top: Section) -> str | None:
+    if not top.has("outcomes_observed_for") or top.values["outcomes_observed_for"] == "all":
+        return None
+    inner = top.inner("outcomes_observed_for", ("model_decision",))
+    return inner.need("model_decision", label, None, "write all, or {model_decision: approve}")
+
+
+def _grain(found: Any) -> timedelta:
+    grain = parse_duration(found)
+    if grain > DAY or DAY % grain:
+        raise ValueError(f"found {shown(found)}, which does not divide a day; write 15m, 1h, 6h or 1d, for some")
+    return grain
+
+
+def _windows(top: Section, grain: timedelta) -> Windows:
+    inner = top.inner("windows", ("drift", "performance", "fairness"))
+    length, default = multiple_of(grain), Windows()
+    return Windows(
+        inner.get("drift", length, default.drift),
+        inner.get("performance", length, default.performance),
+        inner.get("fairness", length, default.fairness),
+    )
+
+
+def _reference(top: Section) -> str:
+    if not top.has("reference"):
+        return "reference"
+    inner = top.inner("reference", ("dataset", "window"))
+    if inner.has("window"):
+        inner.fault("window", "is not supported by this version; load the rows, and write {dataset: reference}")
+        return "reference"
+    return inner.need("dataset", _model, "reference", "name the dataset, such as reference")
+
+
+def _monitors(top: Section, task: str, grain: timedelta, windows: Windows) -> tuple[MonitorSpec, ...] | None:
+    if not top.has("monitors"):
+        return None
+    lengths = {"drift": windows.drift, "performance": windows.performance, "fairness": windows.fairness}
+    found: dict[str, MonitorSpec] = {}
+    for section in top.items("monitors", MONITOR_KEYS):
+        monitor = read_monitor(section, task, grain, lengths)
+        if monitor.id in found:
+            section.fault("id", f"'{monitor.id}' stands twice; give this monitor an id of its own")
+        found[monitor.id] = monitor
+    return tuple(found.values())
+
+
+def _source(section: Section) -> dict[str, Any]:
+    section.need("kind", text, "", "name what sends, such as kserve")
+    for key, found in section.values.items():
+        flat = found if isinstance(found, list | tuple) else [found]
+        if not all(isinstance(item, str | int | float | bool | None) for item in flat):
+            section.fault(key, f"found {shown(found)}; write a text, a number or a list of them")
+    return dict(section.values)
+
+
+def _sla(top: Section) -> dict[str, Any] | None:
+    if not top.has("sla"):
+        return None
+    inner = top.inner("sla", SLA_KEYS)
+    inner.need("objective", number(0, 1), 0.0, "write the share of time or requests, such as 0.999")
+    inner.get("kind", choice(("time", "requests")), "time")
+    for key in ("window", "service_hours", "time_zone"):
+        inner.get(key, text, "")
+    probe = inner.inner("probe", ("url", "every"))
+    if probe.values:
+        probe.need("url", text, "", "write the address to ask")
+        probe.get("every", parse_duration, DAY)
+    return dict(inner.values)
+
+
+def _channel(section: Section) -> dict[str, Any]:
+    section.need("channel", text, "", "name it, such as slack or webhook")
+    section.need("url_env", text, "", "name the environment variable that holds the address")
+    section.get("min_severity", choice(SEVERITIES), "info")
+    return dict(section.values)

@@ -1,0 +1,198 @@
+"""Settings: environment (``VIGIL_*``) over file (TOML) over default; what is unknown or ill-typed is refused."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from monitor.errors import InvalidSettings
+
+PREFIX = "VIGIL_"
+_MASK = "***"
+
+
+def _setting(
+    default: object, doc: str, *, least: int = 1, most: int | None = None, choices: tuple[str, ...] = ()
+) -> Any:
+    """A field whose metadata says what it is for, and which values it takes."""
+    return field(default=default, metadata={"doc": doc, "least": least, "most": most, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """Everything about a running Vigil that is not a model's declaration. Each field is one setting.
+
+    >>> Settings().database_url, Settings().log_url
+    ('sqlite:///var/vigil/vigil.db', 'sqlite:///var/vigil/vigil-log.db')
+    >>> Settings(data_dir=Path("/var/lib/vigil")).database_url
+    'sqlite:////var/lib/vigil/vigil.db'
+    """
+
+    data_dir: Path = _setting(      # noqa: RUF009  a field with an immutable default
+        Path("var/vigil"), "Folder of all that Vigil writes; the databases lie in it."
+    )
+    database_url: str = _setting(
+        "", "The state's database, `sqlite:///PATH`; if empty, `vigil.db` in `data_dir`. The log lies beside it."
+    )
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(8000, "Port to listen on; 0 takes a free one.", least=0, most=65_535)
+    worker: Literal["embedded", "none"] = _setting(
+        "embedded",
+        "`embedded` folds and judges in the service's own process; `none` leaves that to `vigil worker`.",
+        choices=("embedded", "none"),
+    )
+    tick_seconds: int = _setting(10, "Seconds between two looks at the clock: timers, silence, settled windows.")
+    max_body_bytes: int = _setting(32 * 2**20, "Largest request body in bytes, once decompressed; above it, 413.")
+    max_rows_per_batch: int = _setting(100_000, "Most rows of one request; above it, 413.")
+    max_backlog_rows: int = _setting(
+        5_000_000, "Rows logged and not yet folded at which ingest answers 429 with `Retry-After`."
+    )
+    metrics: bool = _setting(True, "Whether Prometheus finds `/metrics`, which asks for no key.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "Least severity that is logged.", choices=("debug", "info", "warning", "error")
+    )
+    log_format: Literal["console", "json"] = _setting(
+        "console", "Log lines for people, or one JSON object a line.", choices=("console", "json")
+    )
+
+    def __post_init__(self) -> None:
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'vigil.db'}")
+        _check_database(self.database_url)
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file of the state."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def log_url(self) -> str:
+        """The log's own database: in SQLite an append would wait for the state's commits if both were one file."""
+        file = self.database_file
+        return f"sqlite:///{file.with_name(f'{file.stem}-log{file.suffix}')}"
+
+    def shown(self) -> dict[str, str]:
+        """Each setting as text that may be printed and logged: a password in a URL is masked."""
+        values = {f.name: _text(getattr(self, f.name)) for f in fields(self)}
+        return values | {"database_url": _without_password(self.database_url)}
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value}' for name, value in self.shown().items())})"
+
+
+def load_settings(env: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Read the settings: ``VIGIL_PORT`` in ``env`` wins over ``port`` in ``file``, which wins over the default.
+
+    Raises ``InvalidSettings`` for an unknown name (with the nearest known one), a wrong type or a value out of range.
+
+    >>> load_settings({"VIGIL_PORT": "9000", "PATH": "/bin"}).port
+    9000
+    >>> load_settings({"VIGIL_PROT": "9000"})
+    Traceback (most recent call last):
+    monitor.errors.InvalidSettings: environment variable VIGIL_PROT is no setting. The nearest is VIGIL_PORT
+    """
+    known = {f.name: f for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, value in _read_file(file).items() if file else ():
+        if name not in known:
+            raise InvalidSettings(f"'{name}' in {file} is no setting", _nearest(name))
+        values[name] = _typed(known[name], value, f"'{name}' in {file}")
+    variables = {PREFIX + name.upper(): name for name in known}
+    for variable in sorted(v for v in env if v.startswith(PREFIX)):
+        if variable not in variables:
+            raise InvalidSettings(f"environment variable {variable} is no setting", _nearest(variable))
+        of = known[variables[variable]]
+        values[of.name] = _typed(of, _from_text(of, env[variable]), variable)
+    return Settings(**values)
+
+
+def settings_table() -> str:
+    """The table of ``docs/settings.md``, one row a setting; ``vigil config show`` prints the same words."""
+    rows = ["| in the environment | in the file | default | what it does |", "| --- | --- | --- | --- |"]
+    for f in fields(Settings):
+        default = f"`{_text(f.default)}`" if f.default != "" else ""
+        rows.append(f"| `{PREFIX}{f.name.upper()}` | `{f.name}` | {default} | {f.metadata['doc']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSettings(f"the settings file {file} cannot be read: {error}") from error
+
+
+def _nearest(name: str) -> str:
+    """Names the nearest setting in the same spelling: ``VIGIL_PORT`` for a variable, ``port`` for a key of the file."""
+    prefix = PREFIX if name.startswith(PREFIX) else ""
+    known = [f.name for f in fields(Settings)]
+    close = get_close_matches(name.removeprefix(prefix).lower(), known, n=1)
+    spelt = [prefix + (n.upper() if prefix else n) for n in close or sorted(known)]
+    return f"The nearest is {spelt[0]}" if close else f"Known are {', '.join(spelt)}"
+
+
+def _from_text(of: Field[Any], text: str) -> object:
+    """A variable's text as the type that a TOML file would have given; what does not fit stays text, and is refused."""
+    if isinstance(of.default, bool):
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if isinstance(of.default, int):
+        try:
+            return int(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _typed(of: Field[Any], value: object, where: str) -> object:
+    """The value as the setting's own type. The message repeats the value of no setting that may hold a secret."""
+    wanted = _wanted(of)
+    said = "what was given" if of.name == "database_url" else repr(value)
+    if isinstance(of.default, bool) or not isinstance(of.default, int):
+        kind = bool if isinstance(of.default, bool) else str
+        if not isinstance(value, kind) or (of.metadata["choices"] and value not in of.metadata["choices"]):
+            raise InvalidSettings(f"{where} must be {wanted}, and {said} is not")
+        return Path(str(value)) if isinstance(of.default, Path) else value
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidSettings(f"{where} must be {wanted}, and {said} is not")
+    if value < of.metadata["least"] or (of.metadata["most"] is not None and value > of.metadata["most"]):
+        raise InvalidSettings(f"{where} must be {wanted}, and {said} is out of range")
+    return value
+
+
+def _wanted(of: Field[Any]) -> str:
+    if of.metadata["choices"]:
+        return f"one of {', '.join(of.metadata['choices'])}"
+    if isinstance(of.default, bool):
+        return "true or false"
+    if isinstance(of.default, int):
+        most = of.metadata["most"]
+        return f"a whole number from {of.metadata['least']}" + (f" to {most}" if most is not None else " up")
+    return "text"
+
+
+def _check_database(url: str) -> None:
+    scheme = url.partition(":")[0].partition("+")[0]
+    if scheme in ("postgresql", "postgres"):
+        raise InvalidSettings(
+            "PostgreSQL comes with a later release", "Set database_url to sqlite:///PATH, or leave it empty"
+        )
+    path = url.removeprefix("sqlite:///")
+    if path in (url, "", ":memory:") or "?" in path:
+        raise InvalidSettings(
+            "database_url must be sqlite:///PATH with the path of a file",
+            "Four slashes begin an absolute path: sqlite:////var/lib/vigil/vigil.db",
+        )
+
+
+def _without_password(url: str) -> str:
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", f":{_MASK}@") if password else url
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

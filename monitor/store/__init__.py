@@ -1,0 +1,1 @@
+"""The state: everything that follows from the log, kept so that it need not be computed again."""

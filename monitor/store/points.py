@@ -1,0 +1,139 @@
+"""Metric points and verdicts by window and revision. Old revisions stay readable; one is the latest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, false, func, insert, select, update
+
+from detectors.point import Measurement, MetricPoint, Reason
+from detectors.scope import Scope, Window
+from monitor.database import upsert
+from monitor.store.tables import points, verdicts, windows
+from monitor.times import from_micros, to_micros
+from monitor.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """How a window of a track stands: its revision, its coverage and the step this reached, whether it is settled."""
+
+    family: str
+    start: int
+    end: int
+    revision: int = 0
+    coverage: float | None = None
+    step: int = 0
+    settled: bool = False
+    at: int = 0
+
+
+_WINDOW_VALUES = ["end", "revision", "coverage", "step", "settled", "at"]
+
+
+def last_window_end(db: Connection, model: int, family: str) -> int | None:
+    query = select(func.max(windows.c.end)).where(windows.c.model == model, windows.c.family == family)
+    found: int | None = db.execute(query).scalar_one()
+    return found
+
+
+def open_windows(db: Connection, model: int, buckets: Sequence[int]) -> list[WindowState]:
+    """The windows that are not settled, and those that hold one of the ``buckets``; in their order."""
+    query = select(windows).where(windows.c.model == model).order_by(windows.c.family, windows.c.start)
+    unsettled = windows.c.settled.is_(False)
+    touched = (windows.c.start <= max(buckets)) & (windows.c.end > min(buckets)) if buckets else false()
+    rows = db.execute(query.where(unsettled | touched)).mappings()
+    found = [WindowState(**{k: v for k, v in r.items() if k != "model"}) for r in rows]
+    return [w for w in found if not w.settled or any(w.start <= b < w.end for b in buckets)]
+
+
+def save_window(db: Connection, model: int, w: WindowState) -> None:
+    row = {name: getattr(w, name) for name in (*_WINDOW_VALUES, "family", "start")}
+    db.execute(upsert(windows, _WINDOW_VALUES), {"model": model, **row})
+
+
+def add(db: Connection, model: int, family: str, new: Sequence[MetricPoint], judged: Sequence[Verdict]) -> None:
+    """Store a revision of a window: its points, and the verdicts on them. It becomes the latest."""
+    if not new:
+        return
+    first = new[0]
+    start = to_micros(first.window.start)
+    mine = (points.c.model == model) & (points.c.family == family) & (points.c.start == start)
+    db.execute(update(points).where(mine, points.c.latest).values(latest=False))
+    top = db.execute(select(func.coalesce(func.max(points.c.id), 0))).scalar_one()
+    db.execute(insert(points), [{"id": top + i, **_row(model, family, p)} for i, p in enumerate(new, start=1)])
+    number = {(p.metric, p.scope): top + i for i, p in enumerate(new, start=1)}
+    if judged:
+        db.execute(
+            insert(verdicts),
+            [
+                {
+                    "point": number[v.point.metric, v.point.scope],
+                    "monitor": v.monitor,
+                    "verdict": v.kind.value,
+                    "reason": v.reason,
+                    "limit": v.limit,
+                    "severity": v.severity,
+                }
+                for v in judged
+            ],
+        )
+
+
+def _row(model: int, family: str, p: MetricPoint) -> dict[str, Any]:
+    m = p.measurement
+    return {
+        "model": model,
+        "family": family,
+        "metric": p.metric,
+        "scope": p.scope.text,
+        "start": to_micros(p.window.start),
+        "end": to_micros(p.window.end),
+        "revision": p.revision,
+        "latest": True,
+        "value": m.value,
+        "low": None if m.interval is None else m.interval[0],
+        "high": None if m.interval is None else m.interval[1],
+        "p_value": m.p_value,
+        "n": m.n,
+        "reason": None if m.reason is None else m.reason.value,
+        "coverage": p.coverage,
+        "provisional": p.provisional,
+    }
+
+
+def read_point(row: Row[Any] | Mapping[str, Any], reference: str | None = "reference") -> MetricPoint:
+    """A stored row as a point."""
+    r = row if isinstance(row, Mapping) else row._mapping
+    interval = None if r["low"] is None else (r["low"], r["high"])
+    reason = None if r["reason"] is None else Reason(r["reason"])
+    return MetricPoint(
+        r["metric"],
+        Scope.parse(r["scope"]),
+        Window(from_micros(r["start"]), from_micros(r["end"])),
+        Measurement(r["value"], r["n"], interval, r["p_value"], reason),
+        r["coverage"],
+        r["provisional"],
+        reference,
+        revision=r["revision"],
+    )
+
+
+def history(db: Connection, model: int, metric: str, scope: str, before: int, limit: int) -> list[float]:
+    """The latest known values of a series before an instant, newest first."""
+    query = (
+        select(points.c.value)
+        .where(
+            points.c.model == model,
+            points.c.metric == metric,
+            points.c.scope == scope,
+            points.c.start < before,
+            points.c.latest,
+            points.c.value.is_not(None),
+        )
+        .order_by(points.c.start.desc())
+        .limit(limit)
+    )
+    return [float(v) for v in db.execute(query).scalars()]

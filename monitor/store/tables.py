@@ -1,0 +1,207 @@
+"""The tables of the state: all can be deleted and rebuilt from the log. Times are microseconds since 1970, UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+
+metadata = MetaData()
+
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+# One row a model: how far its lanes are folded, its clock, and the counts that the exactly-once law speaks of.
+models = Table(
+    "models",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("cursor", BigInteger, nullable=False, default=0),
+    Column("command_cursor", BigInteger, nullable=False, default=0),
+    Column("tick_cursor", BigInteger, nullable=False, default=0),
+    Column("clock", BigInteger, nullable=False, default=0),
+    Column("event_clock", Boolean, nullable=False, default=False),
+    Column("last_prediction", BigInteger, nullable=False, default=0),
+    Column("declaration", Integer, nullable=False, default=0),
+    Column("reference_seq", BigInteger, nullable=False, default=0),
+    Column("reference", LargeBinary),
+    Column("judged_from", BigInteger, nullable=False, default=0),
+    Column("features", JSON, nullable=False, default=dict),
+    Column("counts", JSON, nullable=False, default=dict),
+    Column("evaluated_at", BigInteger),
+)
+
+# What the join needs of each prediction, so that an outcome opens no segment.
+entries = Table(
+    "entries",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("prediction_id", String(128), primary_key=True),
+    Column("version", String(128), primary_key=True),
+    Column("digest", BigInteger, nullable=False),
+    Column("bucket", BigInteger, nullable=False),
+    Column("role", String(12), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("prediction_id", String(128), primary_key=True),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("digest", BigInteger, nullable=False),
+    Column("label", Integer),
+    Column("value", Float),
+    sqlite_with_rowid=False,
+)
+
+# One mergeable summary for each bucket of event time, version, role and kind (predictions, outcomes).
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(12), primary_key=True),
+    Column("bucket", BigInteger, primary_key=True),
+    Column("version", String(128), primary_key=True),
+    Column("role", String(12), primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("stream", String(64), primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("model", Integer, nullable=False),
+    Column("stream", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index("signals_by_model", "model", "at"),
+)
+
+# A window of one family of metrics (drift, performance, fairness): which revision stands, and how complete it is.
+windows = Table(
+    "windows",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("family", String(12), primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("end", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("coverage", Float),
+    Column("step", Integer, nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+points = Table(
+    "points",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("model", Integer, nullable=False),
+    Column("family", String(12), nullable=False),
+    Column("metric", String(64), nullable=False),
+    Column("scope", String, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("latest", Boolean, nullable=False),
+    Column("value", Float),
+    Column("low", Float),
+    Column("high", Float),
+    Column("p_value", Float),
+    Column("n", BigInteger, nullable=False),
+    Column("reason", String(32)),
+    Column("coverage", Float),
+    Column("provisional", Boolean, nullable=False),
+    Index("points_by_series", "model", "metric", "scope", "start"),
+    Index("points_by_window", "model", "family", "start", "revision"),
+)
+
+# Several monitors may judge one point.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("point", BigInteger, ForeignKey("points.id"), primary_key=True, autoincrement=False),
+    Column("monitor", String, primary_key=True),
+    Column("verdict", String(12), nullable=False),
+    Column("reason", String(48)),
+    Column("limit", Float),
+    Column("severity", String(16), nullable=False),
+)
+
+rule_states = Table(
+    "rule_states",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("monitor", String, primary_key=True),
+    Column("state", JSON, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("model", Integer, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("body", JSON, nullable=False),
+    # At most one incident that is open or acknowledged for each fingerprint, whoever writes.
+    Index(
+        "one_active_incident",
+        "fingerprint",
+        unique=True,
+        sqlite_where=text("active"),
+        postgresql_where=text("active"),
+    ),
+    Index("incidents_by_model", "model", "opened_at"),
+)
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("incident", String(64), ForeignKey("incidents.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("body", JSON, nullable=False),
+)
+
+# What became of a batch in the fold.
+folded = Table(
+    "folded",
+    metadata,
+    Column("seq", _ID, primary_key=True, autoincrement=False),
+    Column("model", Integer, nullable=False),
+    Column("batch_id", String(64), nullable=False, unique=True),
+    Column("counts", JSON, nullable=False),
+    Column("conflicts", JSON, nullable=False),
+)

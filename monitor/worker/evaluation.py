@@ -1,0 +1,156 @@
+"""Windows are measured and judged as data come and time passes, and incidents follow, in the fold's transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from detectors.drift import measure_drift
+from detectors.point import MetricPoint
+from detectors.scope import Scope, Window
+from incidents.commands import Clock
+from incidents.events import Actor, ActorKind
+from incidents.machine import decide
+from incidents.verdict import VerdictKind
+from monitor.judge.defaults import VOLUME_HISTORY, volume_monitor
+from monitor.judge.measure import Watch, WindowData, measure
+from monitor.judge.respond import respond
+from monitor.judge.verdicts import judge
+from monitor.judge.windows import LATENESS, Track, step_of
+from monitor.model import MonitorSpec
+from monitor.model.monitors import family
+from monitor.store import incidents, points, summaries
+from monitor.store.models import ModelState
+from monitor.store.points import WindowState
+from monitor.times import from_micros, span_micros
+from monitor.verdict import Verdict
+from monitor.worker.folding import Touched
+
+RULE = Actor("vigil", ActorKind.RULE)
+
+
+def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) -> None:
+    """Close the windows whose time is up, measure anew those that changed enough, and judge what was measured."""
+    by_name = {track.name: track for track in watch.tracks}
+    fresh = _close(db, model, watch)
+    buckets = sorted(touched.predictions | touched.outcomes)
+    known = points.open_windows(db, model.id, buckets)
+    todo = [w for w in (*known, *fresh) if w.family in by_name]
+    if not todo:
+        return
+    rows = summaries.bucket_rows(db, model.id, min(w.start for w in todo), max(w.end for w in todo))
+    delay = span_micros(watch.spec.label_delay)
+    for window in sorted(todo, key=lambda w: (w.end, w.start, w.family)):
+        track = by_name[window.family]
+        n, joined = (sum(c for b, c in rows[k].items() if window.start <= b < window.end) for k in _KINDS)
+        coverage = joined / n if n else None
+        settled = track.family == "drift" or model.clock >= window.end + delay
+        late = _changed(window, touched.predictions)
+        amended = window.settled and (late or (track.family != "drift" and _changed(window, touched.outcomes)))
+        grown = step_of(coverage) > window.step or settled != window.settled
+        if window.revision == 0 or grown or amended or (late and window.revision > 0):
+            after = replace(
+                window, revision=window.revision + 1, coverage=coverage, step=step_of(coverage), settled=settled,
+                at=model.clock,
+            )  # fmt: skip
+            points.save_window(db, model.id, after)
+            _measure(db, model, watch, track, after, n, joined)
+    model.evaluated_at = model.clock
+
+
+_KINDS: tuple[summaries.Kind, summaries.Kind] = ("predictions", "outcomes")
+
+
+def due(db: Connection, model: ModelState, watch: Watch, now: int) -> bool:
+    """Whether the clock alone, read at ``now``, would close or settle a window: only then is a tick worth recording."""
+    at = replace(model, clock=max(model.clock, now))
+    if any(_closing(db, at, watch, track) for track in watch.tracks):
+        return True
+    delay = span_micros(watch.spec.label_delay)
+    return any(w.end + delay <= now for w in points.open_windows(db, model.id, []))
+
+
+def _close(db: Connection, model: ModelState, watch: Watch) -> list[WindowState]:
+    """The windows that are closed now and were not before, not measured yet."""
+    return [WindowState(t.name, start, end) for t in watch.tracks for start, end in _closing(db, model, watch, t)]
+
+
+def _closing(db: Connection, model: ModelState, watch: Watch, track: Track) -> list[tuple[int, int]]:
+    horizon = model.last_prediction if model.event_clock else model.clock
+    after = points.last_window_end(db, model.id, track.name)
+    if after is None:
+        first = summaries.first_bucket(db, model.id)
+        if first is None:
+            return []
+        after = track.window_of(first)[0]
+    return list(track.closed(after, horizon)) if after + LATENESS < horizon else []
+
+
+def _changed(window: WindowState, buckets: set[int]) -> bool:
+    return window.revision > 0 and any(window.start <= b < window.end for b in buckets)
+
+
+def _measure(
+    db: Connection, model: ModelState, watch: Watch, track: Track, state: WindowState, n: int, joined: int
+) -> None:
+    """A new revision of a window: its points, its verdicts, and what they mean for incidents."""
+    space = watch.reference.space
+    predictions = summaries.window(db, model.id, "predictions", space, state.start, state.end)
+    outcomes = summaries.window(db, model.id, "outcomes", space, state.start, state.end)
+    window = Window(from_micros(state.start), from_micros(state.end))
+    data = WindowData(
+        window, predictions.counts, outcomes.counts, outcomes.sums, n, joined, state.settled, state.revision
+    )
+    found = measure(watch, track.family, data)
+    monitors = _monitors(db, model, watch, track, state)
+    verdicts = judge(found, monitors, watch.baseline, settled=state.settled)
+    points.add(db, model.id, track.name, found, verdicts)
+    if state.end > model.judged_from:
+        _respond(db, model, watch, monitors, window, verdicts, _moved(watch, track, data, found, verdicts))
+
+
+def _monitors(
+    db: Connection, model: ModelState, watch: Watch, track: Track, state: WindowState
+) -> tuple[MonitorSpec, ...]:
+    """The monitors of a track, the volume's among them, whose limit follows from the windows before."""
+    length = timedelta(microseconds=track.length)
+    mine = [m for m in watch.monitors if m.window == length and family(m.metric, m.scope) == track.family]
+    if track.family == "drift":
+        before = points.history(db, model.id, "row_count", Scope().text, state.start, VOLUME_HISTORY[1])
+        volume = volume_monitor(watch.spec, before)
+        if volume is not None and volume.window == length:
+            mine.append(volume)
+    return tuple(mine)
+
+
+def _moved(
+    watch: Watch, track: Track, data: WindowData, found: list[MetricPoint], verdicts: list[Verdict]
+) -> list[MetricPoint]:
+    """The points that causes are read from: for a fall in performance, the features' drift in the same window."""
+    if track.family != "performance" or not any(v.kind is VerdictKind.BREACH for v in verdicts):
+        return found
+    drift = measure_drift(watch.reference, data.predictions)
+    return [MetricPoint(m, s, data.window, value, reference=watch.reference.name) for m, s, value in drift]
+
+
+def _respond(
+    db: Connection,
+    model: ModelState,
+    watch: Watch,
+    monitors: tuple[MonitorSpec, ...],
+    window: Window,
+    verdicts: list[Verdict],
+    moved: list[MetricPoint],
+) -> None:
+    before = incidents.load_rules(db, model.id)
+    everyone = {m.id: m for m in (*watch.monitors, *monitors)}
+    clock = Clock.EVENT if model.event_clock else Clock.WALL
+    live = incidents.live(db, model.id)
+    response = respond(model.name, tuple(everyone.values()), before, window, verdicts, moved, live, clock)
+    incidents.save_rules(db, model.id, {k: s for k, s in response.states.items() if before.get(k) != s})
+    for fingerprint, command in response.commands:
+        incident = incidents.latest(db, fingerprint)
+        decision = decide(incident, command, RULE, from_micros(model.clock))
+        incidents.record(db, model.id, incident, decision.events)

@@ -1,0 +1,128 @@
+"""One segment of the log into the state: joins, summaries, streams and counts, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, insert
+
+from detectors import streams as detector
+from detectors.summaries.space import Space
+from monitor.batch import Batch
+from monitor.codecs.segment import from_ipc
+from monitor.fold.join import Folded, fold_outcomes, fold_predictions
+from monitor.fold.rows import Floats, Ints, read_outcomes, read_predictions
+from monitor.judge.measure import Watch
+from monitor.log.port import Segment
+from monitor.store import joins, streams, summaries
+from monitor.store.models import ModelState
+from monitor.store.tables import folded
+from monitor.times import span_micros
+
+MOST_CONFLICTS = 100      # rows of a batch that are named as conflicts; all are counted
+
+
+@dataclass(slots=True)
+class Touched:
+    """Which buckets a fold changed, so that only their windows are looked at."""
+
+    predictions: set[int] = field(default_factory=set)
+    outcomes: set[int] = field(default_factory=set)
+
+
+def batch_of(segment: Segment) -> Batch:
+    """A segment's rows as they were made durable."""
+    protected = None if segment.protected is None else from_ipc(segment.protected)
+    return Batch(segment.kind, from_ipc(segment.payload), protected)
+
+
+def fold_segment(db: Connection, model: ModelState, watch: Watch, segment: Segment) -> Touched:
+    """Fold predictions or outcomes. Late rows are those whose drift window was closed before they came."""
+    space, spec, batch = watch.reference.space, watch.spec, batch_of(segment)
+    if segment.kind == "predictions":
+        rows = read_predictions(space, spec, batch.table, batch.protected)
+        known = joins.find_digests(db, model.id, rows.ids)
+        waiting = joins.find_outcomes(db, model.id, rows.ids) if (model.counts or {}).get("orphans") else {}
+        result = fold_predictions(space, span_micros(spec.grain), rows, known, waiting)
+        if result.entries is not None:
+            joins.add_entries(db, model.id, result.entries)
+            result.counts["late"] = _late(model, watch, result.entries.buckets)
+        _note_times(model, segment, rows.timestamps, predictions=True)
+    else:
+        truths = read_outcomes(space, spec, batch.table)
+        stored = joins.find_outcomes(db, model.id, truths.ids)
+        entries = joins.find_entries(db, model.id, truths.ids, len(space.axes))
+        result = fold_outcomes(space, truths, stored, entries)
+        joins.set_outcomes(db, model.id, result.outcomes)
+        _note_times(model, segment, truths.timestamps, predictions=False)
+    _store(db, model, space, result)
+    _step_streams(db, model, result)
+    _record(db, model, segment, result.counts, result.conflicts)
+    return Touched({s.bucket for s in result.predictions}, {s.bucket for s in result.joined})
+
+
+def note_waiting(db: Connection, model: ModelState, segment: Segment) -> None:
+    """Rows that came before any reference: they are folded when one comes."""
+    _record(db, model, segment, Counter({"waiting_for_reference": segment.rows}), [], counted=False)
+
+
+def _store(db: Connection, model: ModelState, space: Space, result: Folded) -> None:
+    rows = summaries.row_counts(space, "predictions", result.predictions)
+    summaries.merge(db, model.id, "predictions", result.predictions, rows)
+    rows = summaries.row_counts(space, "outcomes", result.joined)
+    summaries.merge(db, model.id, "outcomes", result.joined, rows)
+
+
+def _note_times(model: ModelState, segment: Segment, timestamps: Ints, *, predictions: bool) -> None:
+    """Move the model's clock: to the latest event time in a replay, else to the arrival."""
+    latest = int(timestamps.max()) if timestamps.size else 0
+    if predictions:
+        model.last_prediction = max(model.last_prediction, latest)
+    model.event_clock = segment.event_clock
+    model.clock = max(model.clock, latest if segment.event_clock else segment.received_at)
+
+
+def _late(model: ModelState, watch: Watch, buckets: Ints) -> int:
+    """Rows whose drift window ended before the model's clock stood where it stands."""
+    track = next(t for t in watch.tracks if t.family == "drift")
+    horizon = model.last_prediction if model.event_clock else model.clock
+    return int((buckets + span_micros(watch.spec.grain) <= track.window_of(horizon)[0]).sum())
+
+
+def _step_streams(db: Connection, model: ModelState, result: Folded) -> None:
+    """ADWIN on the scores and on the errors, in log order; a signal is an event at the instant of its row."""
+    for name, values in (("score", result.scores), ("error", result.errors)):
+        if values.size:
+            _step(db, model, name, values, result.instants)
+
+
+def _step(db: Connection, model: ModelState, stream: str, values: Floats, instants: Ints) -> None:
+    try:
+        state, found = detector.step(streams.load(db, model.id, stream), values)
+    except detector.UnreadableState:        # another version of River wrote it: begin anew rather than stop the fold
+        state, found = detector.step(None, values)
+    streams.save(db, model.id, stream, state)
+    detail = [
+        (int(instants[s.index]), {"before": s.before, "after": s.after, "width": s.width, "direction": s.direction})
+        for s in found
+    ]
+    streams.add_signals(db, model.id, stream, detail)
+
+
+def _record(
+    db: Connection,
+    model: ModelState,
+    segment: Segment,
+    counts: Counter[str],
+    conflicts: Iterable[int],
+    *,
+    counted: bool = True,
+) -> None:
+    """What became of the batch, for those who ask; and the model's totals."""
+    if counted:
+        model.count(counts)
+    row = {"seq": segment.seq, "model": model.id, "batch_id": segment.batch_id, "counts": dict(counts)}
+    db.execute(insert(folded).values(**row, conflicts=list(conflicts)[:MOST_CONFLICTS]))
+

@@ -1,0 +1,202 @@
+"""The loop: for each model, take what is new in its log, and commit state and cursor together."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from detectors.reference import Reference
+from incidents.commands import command_from_json
+from incidents.events import Actor, ActorKind
+from incidents.machine import DecisionReason, decide
+from monitor.clock import Now
+from monitor.database import reading, writing
+from monitor.judge.measure import Watch
+from monitor.log.port import Command, Segment, Tick
+from monitor.log.sql import SqlLog, iter_segments
+from monitor.model import ModelSpec
+from monitor.store import incidents, joins, models, streams, summaries
+from monitor.store.models import ModelState
+from monitor.times import from_micros, to_micros
+from monitor.worker.evaluation import due, evaluate
+from monitor.worker.folding import Touched, batch_of, fold_segment, note_waiting
+from monitor.worker.reference import build_reference, build_space, feature_types
+
+ROWS_A_COMMIT = 40_000      # enough to make a commit cheap, few enough that a reader of the incidents never waits long
+SEGMENTS_A_READ = 32
+
+logger = structlog.get_logger("vigil.worker")
+
+
+class Worker:
+    """Folds and judges. One worker owns a database: its transactions take the write lock from their start."""
+
+    def __init__(self, log: SqlLog, state: Engine, now: Now) -> None:
+        self.log = log
+        self.state = state
+        self.now = now
+        self._watches: dict[tuple[str, int, int], Watch] = {}
+
+    def step(self, name: str) -> int:
+        """Fold the next segments of a model and judge what they close; the rows taken, 0 where there was nothing."""
+        with writing(self.state) as db:
+            model = models.load_or_create(db, name)
+            self._catch_up(db, model)
+            taken = 0
+            for segment in self.log.read(name, model.cursor, SEGMENTS_A_READ):
+                self._take(db, model, segment)
+                model.cursor = segment.seq
+                taken += segment.rows
+                if taken >= ROWS_A_COMMIT:
+                    break
+            if taken:
+                models.save(db, model)
+        return taken
+
+    def tick(self, name: str) -> bool:
+        """Read the clock for a model, and judge the windows that time alone has closed. Replays have no clock."""
+        at = to_micros(self.now())
+        with reading(self.state) as db:
+            model = models.load(db, name)
+            if model is None or model.event_clock or model.reference is None:
+                return False
+            if not due(db, model, self._watch(model), at):
+                return False
+        with writing(self.state) as db:
+            model = models.load_or_create(db, name)
+            self._catch_up(db, model)
+            tick = self.log.append_tick(Tick(name, model.cursor, at))
+            self._tick(db, model, tick)
+            models.save(db, model)
+        return True
+
+    def command(self, name: str, incident: str, body: dict[str, object], actor: Actor) -> DecisionReason:
+        """Make a command durable and carry it out at once; the reason says what came of it."""
+        with writing(self.state) as db:
+            model = models.load_or_create(db, name)
+            self._catch_up(db, model)
+            who = {"id": actor.id, "kind": actor.kind.value}
+            at = to_micros(self.now())
+            command = self.log.append_command(Command(name, model.cursor, at, who, incident, body))
+            reason = _carry_out(db, model, command)
+            models.save(db, model)
+        return reason
+
+    def _catch_up(self, db: Connection, model: ModelState) -> None:
+        """Carry out what was logged at this cursor: after a kill before it reached the state, or in a rebuild."""
+        lanes: list[Command | Tick] = [
+            *self.log.commands(model.name, model.command_cursor),
+            *self.log.ticks(model.name, model.tick_cursor),
+        ]
+        for entry in sorted(lanes, key=lambda e: (e.after_seq, e.at)):
+            if entry.after_seq > model.cursor:
+                return
+            if isinstance(entry, Command):
+                _carry_out(db, model, entry)
+            else:
+                self._tick(db, model, entry)
+
+    def _tick(self, db: Connection, model: ModelState, tick: Tick) -> None:
+        model.clock = max(model.clock, tick.at)
+        model.tick_cursor = tick.seq
+        if model.reference is not None:
+            evaluate(db, model, self._watch(model), Touched())
+
+    def _take(self, db: Connection, model: ModelState, segment: Segment) -> None:
+        self._catch_up(db, model)
+        if segment.kind == "reference":
+            self._regrid(db, model, segment)
+        elif model.reference is None:
+            note_waiting(db, model, segment)
+        else:
+            watch = self._watch(model)
+            evaluate(db, model, watch, fold_segment(db, model, watch, segment))
+
+    def _regrid(self, db: Connection, model: ModelState, segment: Segment) -> None:
+        """A new reference: its grid, and the whole log of the model folded anew onto it. The same one again is none."""
+        spec = self._spec(model.name, segment.declaration)
+        if model.reference_seq and model.declaration == segment.declaration and self._same(model, segment):
+            return
+        batch = batch_of(segment)
+        features = feature_types(spec, batch.table)
+        space = build_space(spec, features, batch)
+        reference = build_reference(spec, space, batch, spec.reference)
+        model.reference, model.reference_seq = reference.to_bytes(), segment.seq
+        model.declaration, model.features = segment.declaration, dict(features)
+        model.judged_from = model.clock
+        model.counts = {}
+        for forget in (joins.forget, summaries.forget, streams.forget):
+            forget(db, model.id)
+        watch = self._watch(model)
+        for earlier in iter_segments(self.log, model.name, segment.seq - 1):
+            if earlier.kind != "reference":
+                fold_segment(db, model, watch, earlier)
+        evaluate(db, model, watch, Touched())
+        logger.info("reference", model=model.name, rows=segment.rows, features=len(features))
+
+    def _same(self, model: ModelState, segment: Segment) -> bool:
+        before = self.log.read(model.name, model.reference_seq - 1, 1)[0]
+        return before.payload == segment.payload and before.protected == segment.protected
+
+    def _watch(self, model: ModelState) -> Watch:
+        key = (model.name, model.reference_seq, model.declaration)
+        if key not in self._watches:
+            assert model.reference is not None, "only a model with a reference is watched"
+            self._watches = {k: w for k, w in self._watches.items() if k[0] != model.name}
+            spec = self._spec(model.name, model.declaration)
+            self._watches[key] = Watch(spec, Reference.from_bytes(model.reference))
+        return self._watches[key]
+
+    def _spec(self, name: str, version: int) -> ModelSpec:
+        declaration = self.log.declaration(name, version)
+        assert declaration is not None, "a segment names a declaration that was made before it"
+        return ModelSpec.from_dict(declaration.body)
+
+
+def _carry_out(db: Connection, model: ModelState, command: Command) -> DecisionReason:
+    incident = incidents.find(db, command.incident)
+    actor = Actor(command.actor["id"], ActorKind(command.actor["kind"]))
+    decision = decide(incident, command_from_json(command.body), actor, from_micros(command.at))
+    incidents.record(db, model.id, incident, decision.events)
+    model.command_cursor = command.seq
+    return decision.reason
+
+
+class WorkerThread(threading.Thread):
+    """The worker beside the service in one process: woken when something was logged, and by the clock."""
+
+    def __init__(self, worker: Worker, tick_seconds: float) -> None:
+        super().__init__(name="vigil-worker", daemon=True)
+        self.worker = worker
+        self.tick_seconds = tick_seconds
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Stop after the transaction under way; what is left is folded at the next start."""
+        self._stop.set()
+        self._wake.set()
+        self.join(timeout=60)
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._round()
+            except Exception:       # the loop outlives any fault; what it did not commit is taken again
+                logger.exception("fold failed; trying again")
+                self._stop.wait(1.0)
+
+    def _round(self) -> None:
+        worked = False
+        for name in self.worker.log.models():
+            while not self._stop.is_set() and self.worker.step(name):
+                worked = True
+        if not worked and not self._wake.wait(self.tick_seconds):
+            for name in self.worker.log.models():
+                self.worker.tick(name)
+        self._wake.clear()
