@@ -7,6 +7,7 @@ undefined is unknown with its reason, and never 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -82,8 +83,8 @@ def decision_metrics(table: Ints) -> Iterator[Named]:
     if reason := _why_no_correlation(tp, fp, fn, tn):
         yield "mcc", Measurement.unknown(reason, n)
     else:
-        scale = np.sqrt(float(tp + fp)) * np.sqrt(float(tp + fn)) * np.sqrt(float(tn + fp)) * np.sqrt(float(tn + fn))
-        yield "mcc", Measurement(float((tp * tn - fp * fn) / scale), n)
+        scale = math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+        yield "mcc", Measurement(min(max((tp * tn - fp * fn) / scale, -1.0), 1.0), n)
 
 
 def score_metrics(histogram: Ints, sums: Floats) -> Iterator[Named]:

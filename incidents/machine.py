@@ -82,9 +82,9 @@ def decide(
     """What a command does to an incident, or why it does nothing. It never raises.
 
     ``incident`` is the one that the command names; for ``Open`` the latest of its fingerprint, live or not, or None.
-    ``Open`` then opens, adds to the live one, reopens one resolved less than ``reopen_window`` ago, or opens a new one
-    with ``recurrence_of``: an ``opened`` event always begins a new incident, whatever was given. Acknowledging,
-    disposing and closing need a person; resolving a person, or the rule.
+    ``Open`` then opens, adds to the live one, reopens one that was resolved less than ``reopen_window`` ago or had not
+    recovered when this one started, or opens a new one with ``recurrence_of``: an ``opened`` event always begins a new
+    incident, whatever was given. Acknowledging, disposing and closing need a person; resolving a person, or the rule.
 
     >>> from datetime import UTC
     >>> from incidents.verdict import Fingerprint, Kind
@@ -120,10 +120,9 @@ def decide(
                 return _no(DecisionReason.ALREADY_ACKNOWLEDGED)
             return log.done((EventKind.ACKNOWLEDGED, {"note": command.note}))
         case AddEvidence():
-            return _add(incident, EventKind.EVIDENCE_ADDED, command, log)
-        case Relapse():  # what never recovered cannot relapse: it is one more piece of evidence
-            kind = EventKind.EVIDENCE_ADDED if incident.recovered_at is None else EventKind.RELAPSED
-            return _add(incident, kind, command, log)
+            return _add(incident, command, log)
+        case Relapse():
+            return _relapse(incident, command, log)
         case RaiseSeverity():
             return log.any(_raised(incident, command.severity, command.note), DecisionReason.SEVERITY_NOT_HIGHER)
         case Recover():
@@ -164,9 +163,9 @@ def _open(last: Incident | None, command: Open, actor: Actor, now: datetime, win
     raised = _raised(last, command.severity, "")
     log = _Log(last, actor, now)
     if last.is_live:
-        added = _added(last, EventKind.EVIDENCE_ADDED, command.evidence)
+        added = _added(last, command.evidence)
         return log.any([*added, *raised], DecisionReason.ALREADY_OPEN, DecisionReason.DEDUPLICATED)
-    if last.clock is command.clock and _within(last, now, window):
+    if last.clock is command.clock and (_within(last, now, window) or _same_episode(last, command)):
         reopened = (EventKind.REOPENED, {"evidence": command.evidence, "note": ""})
         return log.done(reopened, *raised, reason=DecisionReason.REOPENED_WITHIN_WINDOW)
     return Decision((_opened(command, actor, now, last.id),), DecisionReason.RECURRENCE)
@@ -195,6 +194,12 @@ def _reopen(incident: Incident, command: Reopen, log: _Log, window: timedelta) -
     if not _within(incident, log.now, window):
         return _no(DecisionReason.REOPEN_WINDOW_PASSED)
     return log.done((EventKind.REOPENED, {"evidence": None, "note": command.note}))
+
+
+def _same_episode(last: Incident, command: Open) -> bool:
+    """Late evidence: it started before the last one recovered. Verdicts that wait for outcomes come long after the
+    others on the same window."""
+    return last.state is State.RESOLVED and last.recovered_at is not None and command.started_at <= last.recovered_at
 
 
 def _within(incident: Incident, now: datetime, window: timedelta) -> bool:
@@ -226,18 +231,25 @@ def _after_care(incident: Incident, command: Assign | Dispose | Close, log: _Log
             return log.done((EventKind.CLOSED, {"note": command.note}))
 
 
-def _add(incident: Incident, kind: EventKind, command: AddEvidence | Relapse, log: _Log) -> Decision:
-    severity = incident.severity if command.severity is None else command.severity
-    changes = [*_added(incident, kind, command.evidence), *_raised(incident, severity, "")]
+def _add(incident: Incident, command: AddEvidence | Relapse, log: _Log) -> Decision:
+    changes = [*_added(incident, command.evidence), *_raised(incident, command.severity, "")]
     return log.any(changes, DecisionReason.ALREADY_RECORDED)
 
 
-def _added(incident: Incident, kind: EventKind, evidence: Evidence | None) -> list[_Change]:
-    return [] if evidence is None or evidence in incident.evidence else [(kind, {"evidence": evidence})]
+def _relapse(incident: Incident, command: Relapse, log: _Log) -> Decision:
+    if incident.recovered_at is None:  # what has not recovered cannot relapse: it is one more piece of evidence
+        return _add(incident, command, log)
+    relapsed = (EventKind.RELAPSED, {"evidence": command.evidence})
+    return log.done(relapsed, *_raised(incident, command.severity, ""))
 
 
-def _raised(incident: Incident, severity: Severity, note: str) -> list[_Change]:
-    higher = severity > incident.severity
+def _added(incident: Incident, evidence: Evidence | None) -> list[_Change]:
+    new = evidence is not None and evidence not in incident.evidence
+    return [(EventKind.EVIDENCE_ADDED, {"evidence": evidence})] if new else []
+
+
+def _raised(incident: Incident, severity: Severity | None, note: str) -> list[_Change]:
+    higher = severity is not None and severity > incident.severity
     data = {"from": incident.severity, "to": severity, "note": note}
     return [(EventKind.SEVERITY_RAISED, data)] if higher else []
 

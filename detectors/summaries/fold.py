@@ -9,6 +9,7 @@ import numpy as np
 from detectors.summaries.space import Space
 from detectors.summaries.summary import QUANTUM, Floats, Ints, Summary, quantise
 
+_MOST_ERROR = 1e60       # an error beyond this counts as this, so that its fourth power is still a number
 _SCORE_FLOOR = 1e-15     # log loss clips scores to [1e-15, 1 - 1e-15], as scikit-learn did and NannyML does
 
 
@@ -75,11 +76,11 @@ def outcome_losses(space: Space, predicted: Floats, labels: Ints | None, actual:
     if labels is not None:
         scored = ~np.isnan(predicted)
         p = np.where(scored, predicted, 0.5)
-        hit = np.where(labels == 1, p, 1.0 - p)
-        log_loss = -np.log(np.clip(hit, _SCORE_FLOOR, 1.0 - _SCORE_FLOOR))
+        clipped = np.clip(p, _SCORE_FLOOR, 1.0 - _SCORE_FLOOR)
+        log_loss = -np.log(np.where(labels == 1, clipped, 1.0 - clipped))
         brier = (p - labels) ** 2
         return quantise(np.stack([log_loss, brier], axis=1) * scored[:, None])
     assert actual is not None, "a regression's outcome has an actual value"
-    error = predicted - actual
+    error = np.clip(np.nan_to_num(predicted - actual), -_MOST_ERROR, _MOST_ERROR)
     powers = np.stack([error, np.abs(error), error**2, error**4, actual, actual**2], axis=1)
     return quantise(powers, QUANTUM)

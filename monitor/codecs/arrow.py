@@ -57,7 +57,7 @@ def _read(body: bytes) -> pa.Table:
     if not body[:end].endswith(_END):
         raise MalformedBody(f"The Arrow stream ends at byte {end} without its end marker", _MEND)
     if end < len(body):
-        raise MalformedBody(f"{len(body) - end} bytes follow the end of the Arrow stream at byte {end}", "Send one stream")
+        raise MalformedBody(f"{len(body) - end} bytes follow the stream's end at byte {end}", "Send one stream")
     table = pa.Table.from_batches(batches, schema)
     table.validate(full=True)       # offsets, indices and UTF-8: what came over the wire is trusted in nothing
     return table

@@ -39,7 +39,7 @@ def check_shape(n_rows: int, names: list[str]) -> None:
     if n_rows > MAX_ROWS:
         raise TooLarge(f"{n_rows} rows are over the {MAX_ROWS} of one batch", "Send several smaller batches")
     if len(names) > MAX_COLUMNS:
-        raise TooLarge(f"{len(names)} distinct fields are over the {MAX_COLUMNS} of a batch", "Send declared fields only")
+        raise TooLarge(f"{len(names)} distinct fields are over the {MAX_COLUMNS} of a batch", "Send declared fields")
     for name in names:
         if len(name) > 300 or not clean(name):
             raise MalformedBody(

@@ -56,7 +56,7 @@ def _parse_again(body: bytes, skipped: int) -> tuple[Any, bool]:
         return json.loads(text, parse_constant=constant), bool(tokens)
     except json.JSONDecodeError as error:
         at = len(text[: error.pos].encode()) + skipped
-        raise MalformedBody(f"The body is not JSON at byte {at}: {error.msg}", "Send it whole, as RFC 8259 says") from None
+        raise MalformedBody(f"The body is not JSON at byte {at}: {error.msg}", "Send whole RFC 8259 JSON") from None
     except RecursionError:
         raise _too_deep() from None
     except ValueError:      # Python refuses whole numbers of more than 4,300 digits

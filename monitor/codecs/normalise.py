@@ -129,8 +129,12 @@ class _Typing:
             self.need(missing(value), "prediction_value", "send the number that the model predicted")
             self.typed["prediction_value"] = value
         self.typed["model_decision"] = self.text("model_decision")
-        self.typed["latency_ms"] = finite(self.take("latency_ms"), "latency_ms", self.refusals)
+        self.typed["latency_ms"] = self.latency()
         self.typed |= {wire: self.text(wire) for wire in _OWN_TEXTS}
+
+    def latency(self) -> pa.DoubleArray:
+        known = numbers(self.take("latency_ms"), "latency_ms", self.refusals)      # a NaN is a missing one
+        return finite(known, "latency_ms", self.refusals)
 
     def outcome(self) -> None:
         actual: pa.Array

@@ -1,7 +1,7 @@
 """One column at a time, from what was sent to what is kept: numbers, canonical text, scores.
 
 Each function has a fast way over the whole column and, where that fails, a way row by row that finds the rows to
-refuse. Both take the same values and give the same result. A refused value reads as null; its row is dropped at the end.
+refuse. Both take the same values and give the same result. A refused value reads as null; its row is dropped later.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ def as_array(column: Column) -> pa.Array | None:
     """The column as one Arrow array of one type, without a dictionary; ``None`` where its values are of many types."""
     if isinstance(column, list):
         try:
-            return pa.array(column)
+            array = pa.array(column)
         except (pa.ArrowException, ValueError, TypeError, OverflowError):
             return None
+        # Arrow takes a boolean among numbers for a 1, and no such thing was sent.
+        mixed = pa.types.is_floating(array.type) or pa.types.is_integer(array.type)
+        return None if mixed and bool in set(map(type, column)) else array
     if pa.types.is_dictionary(column.type):
         return column.dictionary_decode()
     return column
@@ -82,6 +85,7 @@ def texts(column: Column, field: str, refusals: Refusals, longest: int = MAX_TEX
         def read(value: Any) -> str | None:
             if isinstance(value, float) and math.isnan(value):
                 return None
+            value = float(value) if isinstance(value, Decimal) else value
             if not isinstance(value, str | int | float):
                 raise Refused(f"is {_kind(value)}; send a text, a whole number, or true or false")
             found = canonical_label(value)

@@ -18,6 +18,7 @@ from monitor.model.words import QUALITY_METRICS
 from monitor.verdict import Verdict
 
 MOST_CAUSES = 10
+SEVERE = 2.0        # a value so many limits beyond its limit is one step more severe than its monitor says
 _ADD = {Outcome.OPEN, Outcome.CONTINUE, Outcome.RELAPSE}
 
 
@@ -88,7 +89,7 @@ def _command(
     if said & _ADD:
         breaches = [v for _, v in found if v.kind is VerdictKind.BREACH]
         evidence = _evidence(fingerprint, window, breaches, moved)
-        severity = max(Severity(v.severity) for v in breaches)
+        severity = max(_severity(v) for v in breaches)
         if not is_live:
             first = min((w.end for s in held for w in s.recent if w.verdict is VerdictKind.BREACH), default=window.end)
             return Open(fingerprint, severity, title(fingerprint, breaches), first, evidence, clock)
@@ -169,6 +170,12 @@ def _sentence(verdict: Verdict) -> str:
     side = "above" if m.value > verdict.limit else "below"
     of = "" if p.scope.text == "model" or p.scope.attribute else f" of {_subject(verdict)}"
     return f"{p.metric.replace('_', ' ')}{of} {m.value:.3g}, {side} {verdict.limit:.3g}"
+
+
+def _severity(verdict: Verdict) -> Severity:
+    declared, steps = Severity(verdict.severity), list(Severity)
+    worse = (_excess(verdict) or 0.0) >= SEVERE
+    return steps[min(declared.rank + worse, len(steps) - 1)]
 
 
 def _excess(verdict: Verdict) -> float | None:

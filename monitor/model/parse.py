@@ -181,8 +181,9 @@ def _monitors(top: Section, task: str, grain: timedelta, windows: Windows) -> tu
     lengths = {"drift": windows.drift, "performance": windows.performance, "fairness": windows.fairness}
     found: dict[str, MonitorSpec] = {}
     for section in top.items("monitors", MONITOR_KEYS):
+        before = len(top.faults.found)
         monitor = read_monitor(section, task, grain, lengths)
-        if monitor.id in found:
+        if monitor.id in found and len(top.faults.found) == before:
             section.fault("id", f"'{monitor.id}' stands twice; give this monitor an id of its own")
         found[monitor.id] = monitor
     return tuple(found.values())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, false, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, false, func, insert, select, update
 
 from detectors.point import Measurement, MetricPoint, Reason
 from detectors.scope import Scope, Window
@@ -104,9 +104,8 @@ def _row(model: int, family: str, p: MetricPoint) -> dict[str, Any]:
     }
 
 
-def read_point(row: Row[Any] | Mapping[str, Any], reference: str | None = "reference") -> MetricPoint:
+def read_point(r: RowMapping, reference: str | None = "reference") -> MetricPoint:
     """A stored row as a point."""
-    r = row if isinstance(row, Mapping) else row._mapping
     interval = None if r["low"] is None else (r["low"], r["high"])
     reason = None if r["reason"] is None else Reason(r["reason"])
     return MetricPoint(

@@ -13,14 +13,14 @@ from detectors.scope import Scope, Window
 from incidents.commands import Clock
 from incidents.events import Actor, ActorKind
 from incidents.machine import decide
+from incidents.rules import RuleState
 from incidents.verdict import VerdictKind
 from monitor.judge.defaults import VOLUME_HISTORY, volume_monitor
 from monitor.judge.measure import Watch, WindowData, measure
 from monitor.judge.respond import respond
 from monitor.judge.verdicts import judge
-from monitor.judge.windows import LATENESS, Track, step_of
+from monitor.judge.windows import LATENESS, Track, step_of, track_of
 from monitor.model import MonitorSpec
-from monitor.model.monitors import family
 from monitor.store import incidents, points, summaries
 from monitor.store.models import ModelState
 from monitor.store.points import WindowState
@@ -42,6 +42,7 @@ def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) 
         return
     rows = summaries.bucket_rows(db, model.id, min(w.start for w in todo), max(w.end for w in todo))
     delay = span_micros(watch.spec.label_delay)
+    judge_of = _Judge(db, model, watch)
     for window in sorted(todo, key=lambda w: (w.end, w.start, w.family)):
         track = by_name[window.family]
         n, joined = (sum(c for b, c in rows[k].items() if window.start <= b < window.end) for k in _KINDS)
@@ -56,7 +57,8 @@ def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) 
                 at=model.clock,
             )  # fmt: skip
             points.save_window(db, model.id, after)
-            _measure(db, model, watch, track, after, n, joined)
+            judge_of.measure(track, after, n, joined)
+    judge_of.save()
     model.evaluated_at = model.clock
 
 
@@ -92,65 +94,75 @@ def _changed(window: WindowState, buckets: set[int]) -> bool:
     return window.revision > 0 and any(window.start <= b < window.end for b in buckets)
 
 
-def _measure(
-    db: Connection, model: ModelState, watch: Watch, track: Track, state: WindowState, n: int, joined: int
-) -> None:
-    """A new revision of a window: its points, its verdicts, and what they mean for incidents."""
-    space = watch.reference.space
-    predictions = summaries.window(db, model.id, "predictions", space, state.start, state.end)
-    outcomes = summaries.window(db, model.id, "outcomes", space, state.start, state.end)
-    window = Window(from_micros(state.start), from_micros(state.end))
-    data = WindowData(
-        window, predictions.counts, outcomes.counts, outcomes.sums, n, joined, state.settled, state.revision
-    )
-    found = measure(watch, track.family, data)
-    monitors = _monitors(db, model, watch, track, state)
-    verdicts = judge(found, monitors, watch.baseline, settled=state.settled)
-    points.add(db, model.id, track.name, found, verdicts)
-    if state.end > model.judged_from:
-        _respond(db, model, watch, monitors, window, verdicts, _moved(watch, track, data, found, verdicts))
+class _Judge:
+    """Measures and judges the windows of one evaluation; the rules' states are read once and written once."""
 
+    def __init__(self, db: Connection, model: ModelState, watch: Watch) -> None:
+        self.db, self.model, self.watch = db, model, watch
+        self.stored: dict[str, RuleState] | None = None
+        self.states: dict[str, RuleState] = {}
 
-def _monitors(
-    db: Connection, model: ModelState, watch: Watch, track: Track, state: WindowState
-) -> tuple[MonitorSpec, ...]:
-    """The monitors of a track, the volume's among them, whose limit follows from the windows before."""
-    length = timedelta(microseconds=track.length)
-    mine = [m for m in watch.monitors if m.window == length and family(m.metric, m.scope) == track.family]
-    if track.family == "drift":
-        before = points.history(db, model.id, "row_count", Scope().text, state.start, VOLUME_HISTORY[1])
-        volume = volume_monitor(watch.spec, before)
-        if volume is not None and volume.window == length:
-            mine.append(volume)
-    return tuple(mine)
+    def measure(self, track: Track, state: WindowState, n: int, joined: int) -> None:
+        """A new revision of a window: its points, its verdicts, and what they mean for incidents."""
+        db, model, space = self.db, self.model, self.watch.reference.space
+        predictions = summaries.window(db, model.id, "predictions", space, state.start, state.end)
+        outcomes = summaries.window(db, model.id, "outcomes", space, state.start, state.end)
+        data = WindowData(
+            Window(from_micros(state.start), from_micros(state.end)),
+            predictions.counts, outcomes.counts, outcomes.sums, n, joined, state.settled, state.revision,
+        )  # fmt: skip
+        found = measure(self.watch, track.family, data)
+        monitors = self._monitors(track, state)
+        verdicts = judge(found, monitors, self.watch.baseline, settled=state.settled)
+        points.add(db, model.id, track.name, found, verdicts)
+        if state.end > model.judged_from:
+            self._respond(monitors, data.window, verdicts, self._moved(track, data, found, verdicts))
 
+    def save(self) -> None:
+        if self.stored is not None:
+            changed = {k: s for k, s in self.states.items() if self.stored.get(k) != s}
+            incidents.save_rules(self.db, self.model.id, changed)
 
-def _moved(
-    watch: Watch, track: Track, data: WindowData, found: list[MetricPoint], verdicts: list[Verdict]
-) -> list[MetricPoint]:
-    """The points that causes are read from: for a fall in performance, the features' drift in the same window."""
-    if track.family != "performance" or not any(v.kind is VerdictKind.BREACH for v in verdicts):
-        return found
-    drift = measure_drift(watch.reference, data.predictions)
-    return [MetricPoint(m, s, data.window, value, reference=watch.reference.name) for m, s, value in drift]
+    def _monitors(self, track: Track, state: WindowState) -> tuple[MonitorSpec, ...]:
+        """The monitors of a track, the volume's among them, whose limit follows from the windows before."""
+        length = timedelta(microseconds=track.length)
+        mine = [m for m in self.watch.monitors if track_of(m) == track]
+        if track.family == "drift":
+            before = points.history(self.db, self.model.id, "row_count", Scope().text, state.start, VOLUME_HISTORY[1])
+            volume = volume_monitor(self.watch.spec, before)
+            if volume is not None and volume.window == length:
+                mine.append(volume)
+        return tuple(mine)
 
+    def _moved(
+        self, track: Track, data: WindowData, found: list[MetricPoint], verdicts: list[Verdict]
+    ) -> list[MetricPoint]:
+        """The points that causes are read from: for a fall in performance, the features' drift in the same window."""
+        if track.family != "performance" or not any(v.kind is VerdictKind.BREACH for v in verdicts):
+            return found
+        reference = self.watch.reference
+        drift = measure_drift(reference, data.predictions)
+        return [MetricPoint(m, s, data.window, value, reference=reference.name) for m, s, value in drift]
 
-def _respond(
-    db: Connection,
-    model: ModelState,
-    watch: Watch,
-    monitors: tuple[MonitorSpec, ...],
-    window: Window,
-    verdicts: list[Verdict],
-    moved: list[MetricPoint],
-) -> None:
-    before = incidents.load_rules(db, model.id)
-    everyone = {m.id: m for m in (*watch.monitors, *monitors)}
-    clock = Clock.EVENT if model.event_clock else Clock.WALL
-    live = incidents.live(db, model.id)
-    response = respond(model.name, tuple(everyone.values()), before, window, verdicts, moved, live, clock)
-    incidents.save_rules(db, model.id, {k: s for k, s in response.states.items() if before.get(k) != s})
-    for fingerprint, command in response.commands:
-        incident = incidents.latest(db, fingerprint)
-        decision = decide(incident, command, RULE, from_micros(model.clock))
-        incidents.record(db, model.id, incident, decision.events)
+    def _respond(
+        self,
+        monitors: tuple[MonitorSpec, ...],
+        window: Window,
+        verdicts: list[Verdict],
+        moved: list[MetricPoint],
+    ) -> None:
+        db, model = self.db, self.model
+        if self.stored is None:
+            self.stored = incidents.load_rules(db, model.id)
+            self.states = dict(self.stored)
+        everyone = {m.id: m for m in (*self.watch.monitors, *monitors)}
+        clock = Clock.EVENT if model.event_clock else Clock.WALL
+        live = incidents.live(db, model.id)
+        response = respond(
+            model.name, tuple(everyone.values()), self.states, window, verdicts, moved, live, clock
+        )
+        self.states = response.states
+        for fingerprint, command in response.commands:
+            incident = incidents.latest(db, fingerprint)
+            decision = decide(incident, command, RULE, from_micros(model.clock))
+            incidents.record(db, model.id, incident, decision.events)

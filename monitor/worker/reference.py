@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +18,7 @@ from monitor.fold.rows import Ints, Predictions, column, numbers, read_outcomes,
 from monitor.model import FeatureType, ModelSpec
 from monitor.times import from_micros
 
-BLOCKS = 64       # contiguous pieces whose differences show how far apart two samples of one process lie
+FEW_BLOCKS, MANY_BLOCKS = 64, 512     # pieces whose differences show how far apart two samples of one process lie
 
 
 def feature_types(spec: ModelSpec, table: pa.RecordBatch) -> dict[str, FeatureType]:
@@ -51,11 +53,18 @@ def build_reference(spec: ModelSpec, space: Space, batch: Batch, name: str) -> R
     """Summarise the reference, whole and by contiguous blocks in the order of time (of the rows, where it has none)."""
     rows = read_predictions(space, spec, batch.table, batch.protected)
     order = np.argsort(rows.timestamps, kind="stable")
-    blocks = [_block(space, rows.take(part)) for part in np.array_split(order, BLOCKS) if part.size]
-    outcomes = _outcomes(spec, space, batch, rows)
     times = rows.timestamps[rows.timestamps > 0]
     start, end = (from_micros(int(t)) for t in (times.min(), times.max())) if times.size else (None, None)
+    pieces = np.array_split(order, _pieces(spec, start, end))
+    blocks = [_block(space, rows.take(piece)) for piece in pieces if piece.size]
+    outcomes = _outcomes(spec, space, batch, rows)
     return Reference.build(name, space, blocks, outcomes, start, end)
+
+
+def _pieces(spec: ModelSpec, start: datetime | None, end: datetime | None) -> int:
+    """How many blocks: each no longer than a drift window, for a season within a block would not be seen as noise."""
+    windows = (end - start) // spec.windows.drift + 1 if start and end else MANY_BLOCKS // 2
+    return min(max(windows, FEW_BLOCKS), MANY_BLOCKS)
 
 
 def _block(space: Space, rows: Predictions) -> Summary:

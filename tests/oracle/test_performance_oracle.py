@@ -34,7 +34,9 @@ def rows(case: dict[str, Any], *columns: str) -> list[np.ndarray]:
     return list(table[:, ~np.isnan(table).any(axis=0)])
 
 
-def classify(labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> tuple[dict[str, Measurement], np.ndarray]:
+def classify(
+    labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5
+) -> tuple[dict[str, Measurement], np.ndarray]:
     """All metrics of a classifier by name, and the score's histogram."""
     one = np.ones(scores.size, np.int64)
     decisions = (scores >= threshold).astype(np.int64)
@@ -140,7 +142,8 @@ def test_classification_agrees_with_scikit_learn(pairs: list[tuple[int, int]], t
         ours = found[metric].value
         assert (ours is None) == bool(np.isnan(value)), metric
         assert ours is None or ours == pytest.approx(value, abs=1e-9), metric
-    assert found["expected_calibration_error"].value == pytest.approx(exact_ece(labels, scores, 10), abs=HALF_CELL + 1e-9)
+    ece = found["expected_calibration_error"].value
+    assert ece == pytest.approx(exact_ece(labels, scores, 10), abs=HALF_CELL + 1e-9)
     if len(set(labels)) == 1:
         assert {found[metric].reason for metric in ("roc_auc", "balanced_accuracy", "mcc")} == {"one_class"}
         return

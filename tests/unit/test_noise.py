@@ -8,6 +8,7 @@ from scipy import special
 from scipy.signal import lfilter
 
 from detectors.drift import measure_drift
+from detectors.noise import _noncentrality
 from detectors.reference import Reference
 from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid
 from detectors.summaries.space import Column, Space
@@ -70,7 +71,7 @@ def distances(reference, z):
 
 
 def run(process, n, runs, windows, shift=0.0, blocks=BLOCKS):
-    """p-values and lower ends of ``runs * windows`` windows of ``n`` rows that follow references; (windows, columns)."""
+    """p-values and lower ends by window and column: ``windows`` of ``n`` rows follow each of ``runs`` references."""
     found = []
     for seed in range(runs):
         z = process(N + n * windows, np.random.default_rng(seed))
@@ -96,9 +97,9 @@ def run(process, n, runs, windows, shift=0.0, blocks=BLOCKS):
     ],
 )
 def test_p_values_are_honest_when_nothing_changed(process, n, blocks):
-    p, low = run(process, n, runs=10, windows=6, blocks=blocks)
-    assert (p < 0.001).mean() <= 0.02
-    assert (p < 0.05).mean() <= 0.12
+    p, low = run(process, n, runs=25, windows=8, blocks=blocks)
+    assert (p < 0.001).mean() <= 0.015               # dependent rows have up to 0.8 % in 480 windows
+    assert (p < 0.05).mean() <= 0.10
     assert (low > 0.1).mean() <= 0.01
 
 
@@ -110,7 +111,7 @@ def test_without_the_blocks_they_would_not_be(process):
 
 @pytest.mark.parametrize(
     ("process", "n", "shift", "least"),
-    [(independent, 1000, 0.3, 1.0), (ar1, 4000, 0.5, 0.95), (wander, 4000, 1.0, 0.95), (season, 4000, 0.3, 1.0)],
+    [(independent, 1000, 0.3, 1.0), (ar1, 4000, 0.5, 0.95), (wander, 4000, 1.0, 0.85), (season, 4000, 0.3, 1.0)],
 )
 def test_shifts_are_found(process, n, shift, least):
     p, _ = run(process, n, runs=5, windows=2, shift=shift)
@@ -123,9 +124,10 @@ def test_overdispersion_is_what_theory_says():
     assert noise.phi.min() == 1
 
     z = ar1(N, np.random.default_rng(1))
-    yes = noise_of(z, "binary")
-    r = np.array([np.corrcoef(z[:-k] > special.ndtri(0.3), z[k:] > special.ndtri(0.3))[0, 1] for k in range(1, 60)])
-    assert yes == pytest.approx([1 + 2 * r.sum()] * 4, rel=0.5)            # the variance of a mean of dependent rows
+    yes = z > special.ndtri(0.3)
+    r = [np.corrcoef(yes[:-k], yes[k:])[0, 1] for k in range(1, 60)]
+    found = noise_of(z, "binary")[:3]                            # 64, 32 and 16 blocks; of 8 the variance is too vague
+    assert found == pytest.approx([1 + 2 * sum(r)] * 3, rel=0.5)     # the variance of a mean of dependent rows
 
 
 def noise_of(z, name):
@@ -176,5 +178,15 @@ def test_one_row_of_an_unseen_category_is_no_event_and_many_are():
         points = measure_drift(reference, changed.dense(SPACE.prediction_size))
         return next(m.p_value for _, s, m in points if s.feature == "category")
 
-    assert p_value(1) > 0.05
+    assert p_value(1) > 0.5 * p_value(0)
     assert p_value(50) < 1e-6
+
+
+@pytest.mark.parametrize("df", [1.0, 2.5, 9.0, 50.0, 300.0])
+def test_the_bounds_of_the_noncentrality_are_scipys_within_0_6(df):
+    statistic = df * np.geomspace(1, 200, 50)
+    each, z = np.full_like(statistic, df), np.full_like(statistic, special.ndtri(0.975))
+    assert _noncentrality(statistic, each, z) == pytest.approx(special.chndtrinc(statistic, df, 0.025), abs=0.6)
+    shown = special.chdtrc(df, statistic) < 0.025                # below that the lower bound is 0
+    exact = special.chndtrinc(statistic[shown], df, 0.975)
+    assert _noncentrality(statistic, each, -z)[shown] == pytest.approx(exact, abs=0.6)

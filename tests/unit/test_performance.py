@@ -111,6 +111,14 @@ def test_regression_without_outcomes_and_with_one() -> None:
     assert (one["rmse"].value, one["rmse"].interval, one["r2"].reason) == (2.0, None, Reason.ZERO_DENOMINATOR)
 
 
+def test_outcomes_of_predictions_without_a_value_are_in_no_mean() -> None:
+    space = Space("regression", (Column("output", "value", NumericGrid(0.0, 1.0)),))
+    outcomes = np.zeros(space.outcome_size, np.int64)
+    space.score_by_label(outcomes)[0, [0, 700]] = 3, 2         # three without a value, two with
+    found = {name: m for name, _, m in measure_performance(space, outcomes, np.array([2.0, 4.0, 10.0, 82.0, 0.0, 8.0]))}
+    assert (found["mae"].value, found["mae"].n) == (2.0, 2)
+
+
 def test_constant_actual_values_have_no_r2_whatever_the_rounding() -> None:
     rng = np.random.default_rng(3)
     space = Space("regression", (Column("output", "value", NumericGrid(0.0, 1.0)),))

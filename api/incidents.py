@@ -1,0 +1,147 @@
+"""Incidents: list, read, and what a person may do with one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access import Vigil, needs
+from incidents.commands import Acknowledge, Assign, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
+from monitor.access import Principal
+from monitor.app import App
+from monitor.store import incidents as store
+from monitor.store import models
+
+router = APIRouter(prefix="/v1", tags=["incidents"])
+
+Reader = Annotated[Principal, needs("read")]
+Operator = Annotated[Principal, needs("operate")]
+
+
+class Note(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    note: str = Field("", max_length=4000)
+
+
+class Text(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    text: str = Field(min_length=1, max_length=4000)
+
+
+class To(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    to: str = Field(min_length=1, max_length=128)
+
+
+class Finding(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    disposition: Disposition
+    root_cause: str | None = Field(None, min_length=1, max_length=4000)
+    note: str = Field("", max_length=4000)
+
+
+@router.get("/incidents")
+def list_incidents(
+    vigil: Vigil,
+    who: Reader,
+    state: Literal["live", "open", "acknowledged", "resolved", "closed"] | None = None,
+    model: str | None = None,
+    severity: Literal["info", "warning", "critical"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> dict[str, Any]:
+    """Incidents, the live ones first, then the latest opened."""
+    if model is not None:
+        who.require("read", model)
+        vigil.intake.declared(model)
+    found = vigil.ask(_search, model, state, severity, limit, offset)
+    return {"incidents": [i.to_json() for i in found if who.models is None or i.fingerprint.model in who.models]}
+
+
+@router.get("/incidents/{incident_id}")
+def get_incident(vigil: Vigil, incident_id: str, who: Reader) -> dict[str, Any]:
+    """One incident: its state, times, evidence and ranked causes."""
+    incident = vigil.incident(incident_id)
+    who.require("read", incident.fingerprint.model)
+    return {**incident.to_json(), "causes": [_cause(c) for c in incident.causes]}
+
+
+@router.get("/incidents/{incident_id}/events")
+def get_events(vigil: Vigil, incident_id: str, who: Reader) -> dict[str, Any]:
+    """Its timeline, as it was recorded."""
+    who.require("read", vigil.incident(incident_id).fingerprint.model)
+    return {"events": [e.to_json() for e in vigil.ask(store.events, incident_id)]}
+
+
+@router.post("/incidents/{incident_id}/acknowledge")
+def acknowledge(vigil: Vigil, incident_id: str, who: Operator, body: Note | None = None) -> dict[str, Any]:
+    """Take charge of it. Needs a person's key."""
+    return _do(vigil, incident_id, who, Acknowledge(_note(body)))
+
+
+@router.post("/incidents/{incident_id}/resolve")
+def resolve(vigil: Vigil, incident_id: str, who: Operator, body: Note | None = None) -> dict[str, Any]:
+    """Say that it is mended. Needs a person's key."""
+    return _do(vigil, incident_id, who, Resolve(_note(body)))
+
+
+@router.post("/incidents/{incident_id}/reopen")
+def reopen(vigil: Vigil, incident_id: str, who: Operator, body: Note | None = None) -> dict[str, Any]:
+    """It was resolved too early."""
+    return _do(vigil, incident_id, who, Reopen(_note(body)))
+
+
+@router.post("/incidents/{incident_id}/close")
+def close(vigil: Vigil, incident_id: str, who: Operator, body: Note | None = None) -> dict[str, Any]:
+    """Close it after review; it needs a disposition and a root cause by then. Needs a person's key."""
+    return _do(vigil, incident_id, who, Close(_note(body)))
+
+
+@router.post("/incidents/{incident_id}/comment")
+def comment(vigil: Vigil, incident_id: str, who: Operator, body: Text) -> dict[str, Any]:
+    """Add a note to its timeline."""
+    return _do(vigil, incident_id, who, Comment(body.text))
+
+
+@router.post("/incidents/{incident_id}/assign")
+def assign(vigil: Vigil, incident_id: str, who: Operator, body: To) -> dict[str, Any]:
+    """Say whose it is."""
+    return _do(vigil, incident_id, who, Assign(body.to))
+
+
+@router.post("/incidents/{incident_id}/dispose")
+def dispose(vigil: Vigil, incident_id: str, who: Operator, body: Finding) -> dict[str, Any]:
+    """Say what it was: true, accepted, false positive or drill; and its root cause. Needs a person's key."""
+    return _do(vigil, incident_id, who, Dispose(body.disposition, body.root_cause, body.note))
+
+
+PERSON_ONLY = (Acknowledge, Resolve, Close, Dispose)
+
+
+def _do(vigil: App, incident_id: str, who: Principal, command: Command) -> dict[str, Any]:
+    """Carry out a command. A late or repeated one changes nothing, and ``reason`` says so."""
+    who.require("operate", vigil.incident(incident_id).fingerprint.model)
+    if isinstance(command, PERSON_ONLY):
+        who.require_person()
+    incident, reason = vigil.command(incident_id, command, who)
+    return {"changed": reason.value == "done", "reason": reason.value, "incident": incident.to_json()}
+
+
+def _search(db: Any, model: str | None, state: str | None, severity: str | None, limit: int, offset: int) -> Any:
+    number = None
+    if model is not None:
+        known = models.load(db, model)
+        if known is None:
+            return []
+        number = known.id
+    return store.search(db, number, state, severity, limit, offset)
+
+
+def _note(body: Note | None) -> str:
+    return "" if body is None else body.note
+
+
+def _cause(cause: Any) -> dict[str, Any]:
+    return {"name": cause.name, "metric": cause.metric, "value": cause.value, "note": cause.note}

@@ -1,0 +1,138 @@
+"""Models: declare, list, read; their points and reports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from api.access import Vigil, needs
+from api.body import read_body
+from monitor import queries
+from monitor.access import Principal
+from monitor.app import App
+from monitor.errors import Conflict, InvalidInput
+from monitor.log.port import Declaration
+from monitor.model import parse_declaration
+from monitor.times import from_micros, to_micros
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+Reader = Annotated[Principal, needs("read")]
+Admin = Annotated[Principal, needs("admin")]
+MAX_DECLARATION = 256 * 1024
+
+
+@router.put("/models/{model}")
+async def put_model(vigil: Vigil, request: Request, model: str, who: Admin) -> JSONResponse:
+    """Declare a model, in YAML or JSON. The same declaration again changes nothing; another is its next version."""
+    body = await read_body(request, MAX_DECLARATION)
+    media = request.headers.get("content-type", "")
+    spec = parse_declaration(body, "yaml" if "yaml" in media else "json")
+    if spec.model != model:
+        raise InvalidInput(f"the declaration is of '{spec.model}' and the path says '{model}'", "Make them agree")
+    before = vigil.log.declaration(model)
+    declaration = vigil.declare(spec, who.owner)
+    return JSONResponse(_shown(declaration), 201 if before is None else 200)
+
+
+@router.get("/models")
+def list_models(vigil: Vigil, who: Reader) -> dict[str, Any]:
+    """Every model that the key may see, with where its data stand."""
+    names = [m for m in vigil.log.models() if who.models is None or m in who.models]
+    return {"models": [_status(vigil, name) for name in names]}
+
+
+@router.get("/models/{model}")
+def get_model(vigil: Vigil, model: str, _who: Reader) -> dict[str, Any]:
+    """A model's declaration in force, and where its data stand."""
+    declaration, _ = vigil.intake.declared(model)
+    return {**_shown(declaration), **_status(vigil, model)}
+
+
+@router.get("/models/{model}/points")
+def get_points(
+    vigil: Vigil,
+    model: str,
+    _who: Reader,
+    metric: str | None = None,
+    scope: str | None = None,
+    start: Annotated[datetime | None, Query(alias="from")] = None,
+    to: datetime | None = None,
+    cursor: int = 0,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+    revisions: bool = False,
+) -> dict[str, Any]:
+    """Metric points with their verdicts. ``next`` is the ``cursor`` of the next page."""
+    state = vigil.model_state(model)
+    if state is None:
+        vigil.intake.declared(model)
+        return {"points": [], "next": None}
+    page, following = vigil.ask(
+        queries.find_points,
+        state.id,
+        metric=metric,
+        scope=scope,
+        start=None if start is None else to_micros(_utc(start)),
+        end=None if to is None else to_micros(_utc(to)),
+        after=cursor,
+        limit=limit,
+        revisions=revisions,
+    )
+    return {"points": page, "next": following}
+
+
+@router.get("/models/{model}/report")
+def get_report(
+    vigil: Vigil,
+    model: str,
+    _who: Reader,
+    start: Annotated[datetime, Query(alias="from")],
+    to: datetime,
+    metric: str | None = None,
+    scope: str | None = None,
+) -> dict[str, Any]:
+    """One report of any window whose ends lie on the grain: drift, quality, performance, fairness."""
+    declaration, spec = vigil.intake.declared(model)
+    state = vigil.model_state(model)
+    watch = None if state is None else queries.watch_of(vigil.spec(model, state.declaration), state)
+    if state is None or watch is None:
+        raise Conflict(f"'{model}' has no reference yet", f"Load one: POST /v1/models/{model}/reference")
+    a, b = to_micros(_utc(start)), to_micros(_utc(to))
+    if not queries.on_grain(spec, a, b):
+        grain = declaration.body.get("grain", "1h")
+        raise InvalidInput("the window does not lie on the grain", f"Let 'from' and 'to' be whole multiples of {grain}")
+    metrics = None if metric is None else set(metric.split(","))
+    found: dict[str, Any] = vigil.ask(queries.report, state, watch, a, b, metrics, scope)
+    return found
+
+
+def _shown(declaration: Declaration) -> dict[str, Any]:
+    return {
+        "model": declaration.model,
+        "version": declaration.version,
+        "declared_at": from_micros(declaration.at).isoformat(),
+        "declared_by": declaration.by,
+        "declaration": declaration.body,
+    }
+
+
+def _status(vigil: App, model: str) -> dict[str, Any]:
+    state = vigil.model_state(model)
+    behind = vigil.log.rows_after(model, 0 if state is None else state.cursor)
+    return {
+        "model": model,
+        "counts": {} if state is None else state.counts,
+        "rows_to_fold": behind,
+        "reference": state is not None and state.reference is not None,
+        "clock": None if state is None or not state.clock else from_micros(state.clock).isoformat(),
+        "event_clock": state is not None and state.event_clock,
+        "features": {} if state is None else state.features,
+    }
+
+
+def _utc(instant: datetime) -> datetime:
+    """A query's instant; one without a zone is UTC."""
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

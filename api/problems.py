@@ -1,0 +1,87 @@
+"""Errors as RFC 9457 problems: the one table that maps a kind of error to its status, type and title."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from monitor import errors
+
+logger = structlog.get_logger("vigil.api")
+
+# Subclasses stand before their base; the first that fits is taken.
+_TABLE: tuple[tuple[type[errors.VigilError], int, str, str], ...] = (
+    (errors.MalformedBody, 400, "malformed-body", "The body cannot be read"),
+    (errors.UnsupportedFormat, 415, "unsupported-format", "The format is not supported"),
+    (errors.TooLarge, 413, "too-large", "The request is too large"),
+    (errors.NoGoodRow, 422, "no-good-row", "No row could be taken"),
+    (errors.InvalidDeclaration, 422, "invalid-declaration", "The declaration is not valid"),
+    (errors.InvalidInput, 422, "invalid-input", "The request is not valid"),
+    (errors.NotFound, 404, "not-found", "Not found"),
+    (errors.Conflict, 409, "conflict", "It contradicts what is there"),
+    (errors.Unauthenticated, 401, "unauthenticated", "A valid key is needed"),
+    (errors.Forbidden, 403, "forbidden", "Not allowed"),
+    (errors.Overloaded, 429, "overloaded", "Too far behind; come back later"),
+    (errors.NotDurable, 503, "not-durable", "It cannot be made durable now"),
+)
+
+
+def problem(
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    mend: str = "",
+    headers: dict[str, str] | None = None,
+    **more: object,
+) -> JSONResponse:
+    """A problem response. ``mend`` says what to do about it."""
+    body: dict[str, object] = {"type": f"urn:vigil:problem:{kind}", "title": title, "status": status, "detail": detail}
+    if mend:
+        body["mend"] = mend
+    return JSONResponse(body | more, status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Let every error leave as a problem, whatever raised it."""
+
+    @app.exception_handler(errors.VigilError)
+    async def _vigil(_request: Request, error: errors.VigilError) -> JSONResponse:
+        status, kind, title = next((s, k, t) for cls, s, k, t in _TABLE if isinstance(error, cls))
+        headers = {}
+        if isinstance(error, errors.Overloaded):
+            headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, errors.NotDurable):
+            headers["Retry-After"] = "10"
+            logger.error("not durable", detail=error.detail)
+        if isinstance(error, errors.Unauthenticated):
+            headers["WWW-Authenticate"] = "Bearer"
+        more: dict[str, object] = {}
+        if isinstance(error, errors.NoGoodRow):
+            more["errors"] = error.rejects
+        if isinstance(error, errors.InvalidDeclaration):
+            more["errors"] = error.faults
+        return problem(status, kind, title, error.detail, error.mend, headers, **more)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [
+            {"field": ".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), "reason": e["msg"]} for e in error.errors()
+        ]
+        named = "; ".join(f"{f['field']}: {f['reason']}" for f in faults)
+        return problem(422, "invalid-input", "The request is not valid", named, errors=faults)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        titles = {404: "Not found", 405: "The method is not allowed here"}
+        title = titles.get(error.status_code, "The request failed")
+        headers = dict(error.headers or {})
+        return problem(error.status_code, "http", title, str(error.detail), headers=headers)
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+        logger.exception("unforeseen error", path=request.url.path, exc_info=error)
+        return problem(500, "internal", "Something went wrong in Vigil", "The log of the service has the details")

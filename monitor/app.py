@@ -1,0 +1,109 @@
+"""The only wiring: settings to databases, log, worker, and the questions that the API and the command line ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from incidents.commands import Command, command_to_json
+from incidents.events import Actor, ActorKind
+from incidents.incident import Incident
+from incidents.machine import DecisionReason
+from monitor.access import Keys, Principal
+from monitor.clock import Now, system_clock
+from monitor.database import open_database, reading
+from monitor.errors import NotFound, Overloaded
+from monitor.ingest import Intake
+from monitor.log.port import Declaration
+from monitor.log.sql import SqlLog
+from monitor.log.writer import LogWriter
+from monitor.migrate import migrate
+from monitor.model import ModelSpec
+from monitor.settings import Settings
+from monitor.store import incidents, models
+from monitor.store.models import ModelState
+from monitor.times import to_micros
+from monitor.worker.loop import Worker, WorkerThread
+
+
+class App:
+    """Vigil with its parts put together. ``start`` begins what runs in the background, ``stop`` ends it in order."""
+
+    def __init__(self, settings: Settings, now: Now = system_clock) -> None:
+        self.settings = settings
+        self.now = now
+        migrate(settings)
+        self.log = SqlLog(open_database(settings.log_url, durable=True))
+        self.state = open_database(settings.database_url, durable=False)
+        self.keys = Keys(self.log.engine, now)
+        self.worker = Worker(self.log, self.state, now)
+        self.thread = WorkerThread(self.worker, settings.tick_seconds)
+        self.writer = LogWriter(self.log, self._appended)
+        self.intake = Intake(self.log, self.writer, now, settings.max_rows_per_batch)
+
+    def start(self) -> None:
+        self.writer.start()
+        if self.settings.worker == "embedded":
+            self.thread.start()
+
+    def stop(self) -> None:
+        if self.writer.is_alive():
+            self.writer.stop()
+        if self.thread.is_alive():
+            self.thread.stop()
+        self.log.engine.dispose()
+        self.state.dispose()
+
+    def _appended(self) -> None:
+        self.thread.wake()
+
+    def declare(self, spec: ModelSpec, by: str) -> Declaration:
+        """Make a declaration the model's next version; the same again is the version that stands."""
+        return self.log.declare(spec.model, to_micros(self.now()), by, spec.to_dict())
+
+    def spec(self, model: str, version: int) -> ModelSpec:
+        """A version of a model's declaration."""
+        found = self.log.declaration(model, version)
+        if found is None:
+            raise NotFound(f"'{model}' has no declaration {version}", f"GET /v1/models/{model} shows the one in force")
+        return ModelSpec.from_dict(found.body)
+
+    def check_backlog(self, model: str) -> None:
+        """Raise ``Overloaded`` where the fold is further behind than the settings allow."""
+        with reading(self.state) as db:
+            state = models.load(db, model)
+        behind = self.log.rows_after(model, 0 if state is None else state.cursor)
+        if behind > self.settings.max_backlog_rows:
+            raise Overloaded(f"{behind} rows wait to be folded", "Send the batch again later", retry_after=10)
+
+    def model_state(self, model: str) -> ModelState | None:
+        with reading(self.state) as db:
+            return models.load(db, model)
+
+    def command(self, incident_id: str, command: Command, who: Principal) -> tuple[Incident, DecisionReason]:
+        """Carry out a person's or machine's command; ``NotFound`` where there is no such incident."""
+        name = self.model_of(incident_id)
+        actor = Actor(who.owner, ActorKind(who.kind))
+        reason = self.worker.command(name, incident_id, command_to_json(command), actor)
+        return self.incident(incident_id), reason
+
+    def incident(self, incident_id: str) -> Incident:
+        with reading(self.state) as db:
+            found = incidents.find(db, incident_id)
+        if found is None:
+            raise NotFound(f"there is no incident '{incident_id}'", "GET /v1/incidents lists them")
+        return found
+
+    def model_of(self, incident_id: str) -> str:
+        """The name of the model that an incident belongs to."""
+        with reading(self.state) as db:
+            number = incidents.model_of(db, incident_id)
+            names = models.names(db)
+        if number is None:
+            raise NotFound(f"there is no incident '{incident_id}'", "GET /v1/incidents lists them")
+        return names[number]
+
+    def ask(self, question: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Answer a question of ``monitor.queries`` from one consistent view of the state."""
+        with reading(self.state) as db:
+            return question(db, *args, **kwargs)

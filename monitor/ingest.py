@@ -1,0 +1,158 @@
+"""A request's bytes to a durable segment: decode, type by the declaration, keep good rows and rejects, append."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.batch import Batch, Kind, Reject
+from monitor.clock import Now
+from monitor.codecs import decode
+from monitor.codecs.normalise import infer_features, normalise
+from monitor.codecs.segment import to_ipc
+from monitor.errors import Conflict, NoGoodRow, NotFound, TooLarge
+from monitor.log.port import Declaration, Segment
+from monitor.log.sql import SqlLog
+from monitor.log.writer import LogWriter
+from monitor.model import FeatureType, ModelSpec, Schema
+from monitor.times import to_micros
+
+MOST_ERRORS = 20       # rejected rows that the answer lists; all can be read back
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a batch: what was taken, durable by now, and what was not."""
+
+    batch_id: str
+    accepted: int
+    rejected: int
+    errors: list[Reject]
+    repeated: bool = False
+    notes: Mapping[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        out: dict[str, Any] = {
+            "batch_id": self.batch_id,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "errors": [e.as_dict() for e in self.errors],
+        }
+        if self.repeated:
+            out["repeated"] = True
+        if self.notes:
+            out["notes"] = dict(self.notes)
+        return out
+
+
+class Intake:
+    """Takes batches. Decoding runs beside the event loop; the append waits for the log's next commit."""
+
+    def __init__(self, log: SqlLog, writer: LogWriter, now: Now, max_rows: int) -> None:
+        self.log = log
+        self.writer = writer
+        self.now = now
+        self.max_rows = max_rows
+        self._declared: dict[str, tuple[Declaration, ModelSpec]] = {}
+
+    async def take(
+        self,
+        model: str,
+        kind: Kind,
+        content_type: str,
+        body: bytes,
+        query: Mapping[str, str],
+        inferred: Mapping[str, FeatureType] | None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        """Take a batch. ``inferred``: the features of the model's reference, for a declaration that names none.
+
+        Raises ``NotFound`` for an unknown model, ``MalformedBody`` and its like for bytes that cannot be read,
+        ``NoGoodRow`` where every row was rejected, ``NotDurable`` where nothing could be written.
+        """
+        segment, batch = await asyncio.to_thread(
+            self._read, model, kind, content_type, body, query, inferred, idempotency_key
+        )
+        written = await asyncio.wrap_future(self.writer.submit(segment))
+        if written is None:
+            return self._first(model, kind, idempotency_key)
+        rejects = batch.rejects
+        return Receipt(segment.batch_id, batch.accepted, len(rejects), rejects[:MOST_ERRORS], notes=batch.notes)
+
+    def declared(self, model: str) -> tuple[Declaration, ModelSpec]:
+        """The declaration in force; ``NotFound`` where there is none."""
+        latest = self.log.declaration(model)
+        if latest is None:
+            known = ", ".join(self.log.models()) or "none yet"
+            raise NotFound(f"no model '{model}' is declared", f"PUT /v1/models/{model} first; declared are: {known}")
+        cached = self._declared.get(model)
+        if cached is None or cached[0] != latest:
+            cached = (latest, ModelSpec.from_dict(latest.body))
+            self._declared[model] = cached
+        return cached
+
+    def _read(
+        self,
+        model: str,
+        kind: Kind,
+        content_type: str,
+        body: bytes,
+        query: Mapping[str, str],
+        inferred: Mapping[str, FeatureType] | None,
+        idempotency_key: str | None,
+    ) -> tuple[Segment, Batch]:
+        declaration, spec = self.declared(model)
+        columns = decode(content_type, body, kind, query)
+        if columns.n_rows > self.max_rows:
+            raise TooLarge(f"{columns.n_rows} rows in one request", f"Send at most {self.max_rows} rows at a time")
+        now, batch_id = self.now(), f"b_{secrets.token_hex(12)}"
+        features = spec.features or (infer_features(columns) if kind == "reference" else inferred)
+        if not features and kind == "predictions":
+            raise Conflict(
+                f"'{model}' declares no features and has no reference to infer them from",
+                f"Load a reference (POST /v1/models/{model}/reference), or declare the features",
+            )
+        batch = normalise(columns, Schema(spec, features or {}), kind, batch_id, now)
+        _check_good(batch, query)
+        segment = Segment(
+            model=model,
+            kind=kind,
+            batch_id=batch_id,
+            received_at=to_micros(now),
+            rows=batch.accepted,
+            event_clock=batch.envelope.clock == "event",
+            declaration=declaration.version,
+            payload=to_ipc(batch.table),
+            protected=None if batch.protected is None else to_ipc(batch.protected),
+            idempotency_key=idempotency_key,
+            envelope=_envelope(batch),
+            rejects=batch.rejects,
+        )
+        return segment, batch
+
+    def _first(self, model: str, kind: Kind, idempotency_key: str | None) -> Receipt:
+        """The answer that the same idempotency key got the first time."""
+        assert idempotency_key is not None, "only a key can be known already"
+        row = self.log.batch(model=model, kind=kind, idempotency_key=idempotency_key)
+        assert row is not None, "the append found it"
+        rejects = self.log.rejects(model, limit=MOST_ERRORS, batch=row["batch_id"])
+        errors = [Reject(r["row"], r["field"], r["reason"]) for r in rejects]
+        return Receipt(row["batch_id"], row["rows"], row["rejected"], errors, repeated=True)
+
+
+def _check_good(batch: Batch, query: Mapping[str, str]) -> None:
+    """All or none where that was asked for, and at least one good row otherwise."""
+    rejected = [r.as_dict() for r in batch.rejects[:MOST_ERRORS]]
+    if batch.rejects and query.get("atomic") == "true":
+        raise NoGoodRow(f"{len(batch.rejects)} rows are not valid, and atomic=true takes all or none", "", rejected)
+    if not batch.accepted:
+        raise NoGoodRow("no row of the batch could be taken", "Each row's reason is listed", rejected)
+
+
+def _envelope(batch: Batch) -> dict[str, Any]:
+    e = batch.envelope
+    named = {"source": e.source, "environment": e.environment, "schema_version": e.schema_version}
+    return {k: v for k, v in named.items() if v is not None} | {"sampling_rate": e.sampling_rate}

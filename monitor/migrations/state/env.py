@@ -1,0 +1,13 @@
+"""Alembic's entry for the state database: the caller hands in the connection."""
+
+from alembic import context
+
+from monitor.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table="alembic_version_state",
+    render_as_batch=True,
+)
+context.run_migrations()
