@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -25,8 +24,7 @@ _HEADERS = {
 def create(vigil: App | None = None) -> FastAPI:
     """The application around ``vigil``; without one, around the settings of the environment."""
     if vigil is None:
-        file = os.environ.get("VIGIL_CONFIG")
-        vigil = App(load_settings(os.environ, Path(file) if file else None))
+        vigil = App(load_settings(os.environ))
     app = FastAPI(
         title="Vigil",
         version=version("vigil-ml"),

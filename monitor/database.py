@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import make_url
 
@@ -57,6 +59,36 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A consistent view of the database, which no writer waits for."""
     with engine.connect() as connection, connection.begin():
         yield connection
+
+
+def insert_many(
+    db: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], update: Sequence[str] = ()
+) -> None:
+    """Insert many rows, given as tuples in the order of ``columns``, straight through the driver; where ``update`` names
+    columns, a row that has the same primary key gets these instead.
+
+    For hot paths: values go as they are (whole numbers, text, bytes, floats, ``None``), without a dictionary for each.
+    """
+    if rows:
+        sql, order = _driver_sql(db.dialect, table, tuple(columns), tuple(update))
+        db.exec_driver_sql(sql, [tuple(row[i] for i in order) for row in rows] if order else list(rows))
+
+
+@lru_cache(maxsize=64)
+def _driver_sql(
+    dialect: Dialect, table: Table, columns: tuple[str, ...], update: tuple[str, ...]
+) -> tuple[str, tuple[int, ...]]:
+    """The statement as the driver takes it, and the order of its parameters, empty where it is that of ``columns``."""
+    statement = upsert(table, update) if update else insert(table)
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+    order = tuple(columns.index(name) for name in compiled.positiontup or ())
+    return str(compiled), () if order == tuple(range(len(columns))) else order
+
+
+def among(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a text column is one of many values, sent as one parameter however many they are."""
+    listed = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 def upsert(table: Table, columns: Sequence[str]) -> Insert:

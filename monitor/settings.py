@@ -13,14 +13,22 @@ from urllib.parse import urlsplit
 from monitor.errors import InvalidSettings
 
 PREFIX = "VIGIL_"
+CONFIG = "VIGIL_CONFIG"      # the one variable that is no setting: it names the file
 _MASK = "***"
 
 
 def _setting(
-    default: object, doc: str, *, least: int = 1, most: int | None = None, choices: tuple[str, ...] = ()
+    default: object,
+    doc: str,
+    *,
+    least: int = 1,
+    most: int | None = None,
+    choices: tuple[str, ...] = (),
+    secret: bool = False,
 ) -> Any:
-    """A field whose metadata says what it is for, and which values it takes."""
-    return field(default=default, metadata={"doc": doc, "least": least, "most": most, "choices": choices})
+    """A field whose metadata says what it is for, which values it takes, and whether these may be repeated."""
+    said = {"doc": doc, "least": least, "most": most, "choices": choices, "secret": secret}
+    return field(default=default, metadata=said)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -37,7 +45,9 @@ class Settings:
         Path("var/vigil"), "Folder of all that Vigil writes; the databases lie in it."
     )
     database_url: str = _setting(
-        "", "The state's database, `sqlite:///PATH`; if empty, `vigil.db` in `data_dir`. The log lies beside it."
+        "",
+        "The state's database, `sqlite:///PATH`; if empty, `vigil.db` in `data_dir`. The log lies beside it.",
+        secret=True,
     )
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8000, "Port to listen on; 0 takes a free one.", least=0, most=65_535)
@@ -59,6 +69,8 @@ class Settings:
     log_format: Literal["console", "json"] = _setting(
         "console", "Log lines for people, or one JSON object a line.", choices=("console", "json")
     )
+    url: str = _setting("http://127.0.0.1:8000", "Where the command line finds the service.")
+    key: str = _setting("", "The key that the command line sends; the service itself needs none.", secret=True)
 
     def __post_init__(self) -> None:
         if not self.database_url:
@@ -79,7 +91,8 @@ class Settings:
     def shown(self) -> dict[str, str]:
         """Each setting as text that may be printed and logged: a password in a URL is masked."""
         values = {f.name: _text(getattr(self, f.name)) for f in fields(self)}
-        return values | {"database_url": _without_password(self.database_url)}
+        key = _MASK if self.key else ""
+        return values | {"database_url": _without_password(self.database_url), "key": key}
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value}' for name, value in self.shown().items())})"
@@ -87,6 +100,7 @@ class Settings:
 
 def load_settings(env: Mapping[str, str], file: Path | None = None) -> Settings:
     """Read the settings: ``VIGIL_PORT`` in ``env`` wins over ``port`` in ``file``, which wins over the default.
+    Where no ``file`` is given, ``VIGIL_CONFIG`` may name one.
 
     Raises ``InvalidSettings`` for an unknown name (with the nearest known one), a wrong type or a value out of range.
 
@@ -98,12 +112,14 @@ def load_settings(env: Mapping[str, str], file: Path | None = None) -> Settings:
     """
     known = {f.name: f for f in fields(Settings)}
     values: dict[str, Any] = {}
+    if file is None and env.get(CONFIG):
+        file = Path(env[CONFIG])
     for name, value in _read_file(file).items() if file else ():
         if name not in known:
             raise InvalidSettings(f"'{name}' in {file} is no setting", _nearest(name))
         values[name] = _typed(known[name], value, f"'{name}' in {file}")
     variables = {PREFIX + name.upper(): name for name in known}
-    for variable in sorted(v for v in env if v.startswith(PREFIX)):
+    for variable in sorted(v for v in env if v.startswith(PREFIX) and v != CONFIG):
         if variable not in variables:
             raise InvalidSettings(f"environment variable {variable} is no setting", _nearest(variable))
         of = known[variables[variable]]
@@ -151,7 +167,7 @@ def _from_text(of: Field[Any], text: str) -> object:
 def _typed(of: Field[Any], value: object, where: str) -> object:
     """The value as the setting's own type. The message repeats the value of no setting that may hold a secret."""
     wanted = _wanted(of)
-    said = "what was given" if of.name == "database_url" else repr(value)
+    said = "what was given" if of.metadata["secret"] else repr(value)
     if isinstance(of.default, bool) or not isinstance(of.default, int):
         kind = bool if isinstance(of.default, bool) else str
         if not isinstance(value, kind) or (of.metadata["choices"] and value not in of.metadata["choices"]):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from monitor.batch import Kind
 from monitor.codecs.arrow_size import unpacked_size
@@ -30,17 +31,35 @@ def decode_arrow(body: bytes, kind: Kind, query: Mapping[str, str]) -> Columns:
         if unpacked_size(body) > MAX_UNPACKED:
             raise TooLarge(f"The stream unpacks to over {MAX_UNPACKED >> 20} MiB", "Send several smaller batches")
         table = _read(body)
+        spelt = 0
         data: dict[str, list[Any] | pa.Array] = {}
         for name, column in zip(table.column_names, table.columns, strict=True):
             for wire, array in _flat(name, column, NESTED[kind]):
                 if wire in data:
                     raise MalformedBody(f"The column '{wire[:60]}' is given twice", "Send it once")
+                if pa.types.is_timestamp(array.type):
+                    _ = array.type.tz       # its bytes become text only now, where a fault in them is caught
                 data[wire] = array
+                spelt += _spelt_out(array)
+        if spelt > MAX_UNPACKED:
+            raise TooLarge(f"The dictionaries spell out to over {MAX_UNPACKED >> 20} MiB", "Send shorter words")
     except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError) as error:
         reason = str(error).split("\n")[0][:200]
         raise MalformedBody(f"The body is not an Arrow stream: {reason}", _MEND) from None
     check_shape(table.num_rows, list(data))
     return Columns(data, table.num_rows, envelope)
+
+
+def _spelt_out(array: pa.Array) -> int:
+    """Bytes of a dictionary column once each row has its word: a long word may stand in a million rows."""
+    if not pa.types.is_dictionary(array.type):
+        return 0
+    words = array.dictionary
+    t = pa.types
+    if not (t.is_string(words.type) or t.is_large_string(words.type) or t.is_string_view(words.type)):
+        return 0
+    lengths = pc.binary_length(words.cast(pa.large_string())).cast(pa.int64())
+    return pc.sum(lengths.take(array.indices)).as_py() or 0
 
 
 def _read(body: bytes) -> pa.Table:

@@ -31,14 +31,35 @@ def as_array(column: Column) -> pa.Array | None:
         # Arrow takes a boolean among numbers for a 1, and no such thing was sent.
         mixed = pa.types.is_floating(array.type) or pa.types.is_integer(array.type)
         return None if mixed and bool in set(map(type, column)) else array
-    if pa.types.is_dictionary(column.type):
-        return column.dictionary_decode()
-    return column
+    return _spelt_out(column)
 
 
 def listed(column: Column) -> list[Any]:
-    """The column as Python's values."""
-    return column if isinstance(column, list) else column.to_pylist()
+    """The column as Python's values; those of Arrow's other types are no more than there or missing."""
+    if isinstance(column, list):
+        return column
+    array = _spelt_out(column)
+    if _readable(array.type):
+        return list(array.to_pylist())
+    return [Unreadable if there else None for there in array.is_valid().to_pylist()]
+
+
+class Unreadable:
+    """Stands for a value of an Arrow type that has no place in a row: a date, a list, bytes."""
+
+
+def _spelt_out(array: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(array.type) and _readable(array.type.value_type):
+        return array.dictionary_decode()
+    return array
+
+
+def _readable(kind: pa.DataType) -> bool:
+    t = pa.types
+    return bool(
+        t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind) or t.is_boolean(kind)
+        or t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_null(kind)
+    )  # fmt: skip
 
 
 def numbers(column: Column, field: str, refusals: Refusals) -> pa.DoubleArray:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
-from monitor.database import upsert
+from monitor.database import among, insert_many
 from monitor.fold.entries import Entries
 from monitor.fold.join import Outcome
 from monitor.store.tables import entries, outcomes
 
-_CHUNK = 8_000       # ids in one query: well under SQLite's limit of 32,766 parameters
-
 
 def find_entries(db: Connection, model: int, ids: Sequence[str], axes: int) -> Entries:
     """All stored predictions of these ids, of every version. Each id once, whatever the request repeats."""
-    rows: list[Row[Any]] = []
-    for chunk in _chunks(ids):
-        query = select(entries).where(entries.c.model == model, entries.c.prediction_id.in_(chunk))
-        rows.extend(db.execute(query).all())
+    query = select(entries).where(entries.c.model == model, among(entries.c.prediction_id, ids))
+    rows = db.execute(query).all()
     return Entries.unpack(
         [r.prediction_id for r in rows],
         [r.version for r in rows],
@@ -35,38 +31,38 @@ def find_entries(db: Connection, model: int, ids: Sequence[str], axes: int) -> E
 
 def find_digests(db: Connection, model: int, ids: Sequence[str]) -> dict[tuple[str, str], int]:
     """The content digests of stored predictions of these ids, by (id, version)."""
-    found: dict[tuple[str, str], int] = {}
-    columns = (entries.c.prediction_id, entries.c.version, entries.c.digest)
-    for chunk in _chunks(ids):
-        query = select(*columns).where(entries.c.model == model, entries.c.prediction_id.in_(chunk))
-        found.update({(id_, version): digest for id_, version, digest in db.execute(query)})
-    return found
+    query = select(entries.c.prediction_id, entries.c.version, entries.c.digest)
+    query = query.where(entries.c.model == model, among(entries.c.prediction_id, ids))
+    return {(id_, version): digest for id_, version, digest in db.execute(query)}
 
 
 def add_entries(db: Connection, model: int, new: Entries) -> None:
+    columns = ("model", "prediction_id", "version", "digest", "bucket", "role", "payload")
     rows = zip(
-        new.ids, new.versions, new.digests.tolist(), new.buckets.tolist(), new.roles, new.pack(), strict=True
+        repeat(model),
+        new.ids,
+        new.versions,
+        new.digests.tolist(),
+        new.buckets.tolist(),
+        new.roles,
+        new.pack(),
+        strict=False,
     )
-    names = ("prediction_id", "version", "digest", "bucket", "role", "payload")
-    db.execute(insert(entries), [{"model": model, **dict(zip(names, row, strict=True))} for row in rows])
+    insert_many(db, entries, columns, list(rows))
 
 
 def find_outcomes(db: Connection, model: int, ids: Sequence[str]) -> dict[str, Outcome]:
     """The outcomes that hold for these ids."""
-    found: dict[str, Outcome] = {}
-    for chunk in _chunks(ids):
-        query = select(outcomes).where(outcomes.c.model == model, outcomes.c.prediction_id.in_(chunk))
-        for row in db.execute(query):
-            found[row.prediction_id] = Outcome(row.timestamp, row.digest, row.label, row.value)
-    return found
+    columns = [outcomes.c[name] for name in ("prediction_id", *Outcome._fields)]
+    query = select(*columns).where(outcomes.c.model == model, among(outcomes.c.prediction_id, ids))
+    return {id_: Outcome(*values) for id_, *values in db.execute(query)}
 
 
 def set_outcomes(db: Connection, model: int, new: Mapping[str, Outcome]) -> None:
     """Store outcomes, in place of those that held before."""
-    if not new:
-        return
-    rows = [{"model": model, "prediction_id": id_, **o._asdict()} for id_, o in new.items()]
-    db.execute(upsert(outcomes, list(Outcome._fields)), rows)
+    columns = ("model", "prediction_id", *Outcome._fields)
+    rows = [(model, id_, *outcome) for id_, outcome in new.items()]
+    insert_many(db, outcomes, columns, rows, update=Outcome._fields)
 
 
 def forget(db: Connection, model: int) -> None:
@@ -74,8 +70,3 @@ def forget(db: Connection, model: int) -> None:
     for table in (entries, outcomes):
         db.execute(delete(table).where(table.c.model == model))
 
-
-def _chunks(ids: Sequence[str]) -> Iterator[list[str]]:
-    distinct = list(dict.fromkeys(ids))
-    for start in range(0, len(distinct), _CHUNK):
-        yield distinct[start : start + _CHUNK]

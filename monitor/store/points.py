@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, false, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, false, func, select, update
 
 from detectors.point import Measurement, MetricPoint, Reason
 from detectors.scope import Scope, Window
-from monitor.database import upsert
+from monitor.database import insert_many, upsert
 from monitor.store.tables import points, verdicts, windows
 from monitor.times import from_micros, to_micros
 from monitor.verdict import Verdict
@@ -63,45 +63,30 @@ def add(db: Connection, model: int, family: str, new: Sequence[MetricPoint], jud
     mine = (points.c.model == model) & (points.c.family == family) & (points.c.start == start)
     db.execute(update(points).where(mine, points.c.latest).values(latest=False))
     top = db.execute(select(func.coalesce(func.max(points.c.id), 0))).scalar_one()
-    db.execute(insert(points), [{"id": top + i, **_row(model, family, p)} for i, p in enumerate(new, start=1)])
+    rows = [(top + i, *_row(model, family, p)) for i, p in enumerate(new, start=1)]
+    insert_many(db, points, _COLUMNS, rows)
     number = {(p.metric, p.scope): top + i for i, p in enumerate(new, start=1)}
-    if judged:
-        db.execute(
-            insert(verdicts),
-            [
-                {
-                    "point": number[v.point.metric, v.point.scope],
-                    "monitor": v.monitor,
-                    "verdict": v.kind.value,
-                    "reason": v.reason,
-                    "limit": v.limit,
-                    "severity": v.severity,
-                }
-                for v in judged
-            ],
-        )
+    said = [
+        (number[v.point.metric, v.point.scope], v.monitor, v.kind.value, v.reason, v.limit, v.severity) for v in judged
+    ]
+    insert_many(db, verdicts, ("point", "monitor", "verdict", "reason", "limit", "severity"), said)
 
 
-def _row(model: int, family: str, p: MetricPoint) -> dict[str, Any]:
-    m = p.measurement
-    return {
-        "model": model,
-        "family": family,
-        "metric": p.metric,
-        "scope": p.scope.text,
-        "start": to_micros(p.window.start),
-        "end": to_micros(p.window.end),
-        "revision": p.revision,
-        "latest": True,
-        "value": m.value,
-        "low": None if m.interval is None else m.interval[0],
-        "high": None if m.interval is None else m.interval[1],
-        "p_value": m.p_value,
-        "n": m.n,
-        "reason": None if m.reason is None else m.reason.value,
-        "coverage": p.coverage,
-        "provisional": p.provisional,
-    }
+_COLUMNS = (
+    "id", "model", "family", "metric", "scope", "start", "end", "revision", "latest", "value", "low", "high", "p_value",
+    "n", "reason", "coverage", "provisional",
+)  # fmt: skip
+
+
+def _row(model: int, family: str, p: MetricPoint) -> tuple[Any, ...]:
+    """A point as the columns behind ``id`` hold it."""
+    m, (low, high) = p.measurement, p.measurement.interval or (None, None)
+    start, end = to_micros(p.window.start), to_micros(p.window.end)
+    reason = None if m.reason is None else m.reason.value
+    return (
+        model, family, p.metric, p.scope.text, start, end, p.revision, True, m.value, low, high, m.p_value,
+        m.n, reason, p.coverage, p.provisional,
+    )  # fmt: skip
 
 
 def read_point(r: RowMapping, reference: str | None = "reference") -> MetricPoint:

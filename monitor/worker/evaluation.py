@@ -46,16 +46,8 @@ def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) 
     for window in sorted(todo, key=lambda w: (w.end, w.start, w.family)):
         track = by_name[window.family]
         n, joined = (sum(c for b, c in rows[k].items() if window.start <= b < window.end) for k in _KINDS)
-        coverage = joined / n if n else None
-        settled = track.family == "drift" or model.clock >= window.end + delay
-        late = _changed(window, touched.predictions)
-        amended = window.settled and (late or (track.family != "drift" and _changed(window, touched.outcomes)))
-        grown = step_of(coverage) > window.step or settled != window.settled
-        if window.revision == 0 or grown or amended or (late and window.revision > 0):
-            after = replace(
-                window, revision=window.revision + 1, coverage=coverage, step=step_of(coverage), settled=settled,
-                at=model.clock,
-            )  # fmt: skip
+        after = _next_revision(window, track, touched, joined / n if n else None, model.clock, delay)
+        if after is not None:
             points.save_window(db, model.id, after)
             judge_of.measure(track, after, n, joined)
     judge_of.save()
@@ -63,6 +55,29 @@ def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) 
 
 
 _KINDS: tuple[summaries.Kind, summaries.Kind] = ("predictions", "outcomes")
+
+
+def _next_revision(
+    window: WindowState, track: Track, touched: Touched, coverage: float | None, clock: int, delay: int
+) -> WindowState | None:
+    """The revision that a window needs now: the first, one at a coverage step, one when it is settled, one for late
+    rows. Drift knows no outcomes, and is settled when its window closes."""
+    knows_outcomes = track.family != "drift"
+    coverage = coverage if knows_outcomes else None
+    settled = not knows_outcomes or clock >= window.end + delay
+    grown = step_of(coverage) > window.step or settled != window.settled
+    late = _changed(window, touched.predictions)
+    corrected = knows_outcomes and window.settled and _changed(window, touched.outcomes)
+    if window.revision and not (grown or late or corrected):
+        return None
+    return replace(
+        window,
+        revision=window.revision + 1,
+        coverage=coverage,
+        step=step_of(coverage),
+        settled=settled,
+        at=clock,
+    )
 
 
 def due(db: Connection, model: ModelState, watch: Watch, now: int) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.batch import Batch
@@ -96,6 +96,7 @@ def same(a: Batch, b: Batch) -> None:
     assert (a.rejects, a.notes, a.envelope) == (b.rejects, b.notes, b.envelope)
 
 
+@settings(deadline=None)      # Arrow loads pandas at its first array, where that is installed
 @given(sent=st.lists(rows, min_size=1, max_size=12), per_batch=st.integers(1, 5), nested=st.booleans())
 def test_every_format_gives_the_same_batch(sent: list[dict[str, Any]], per_batch: int, nested: bool) -> None:
     by_rows = from_rows([as_json_row(row) for row in sent])
@@ -105,6 +106,7 @@ def test_every_format_gives_the_same_batch(sent: list[dict[str, Any]], per_batch
     assert from_ipc(to_ipc(by_rows.table)).equals(by_rows.table)
 
 
+@settings(deadline=None)
 @given(good=st.lists(rows, min_size=1, max_size=8), bad=st.lists(st.tuples(st.integers(0, 8), bad_rows), max_size=4))
 def test_bad_rows_change_nothing_about_good_ones(good: list[dict[str, Any]], bad: list[tuple[int, Any]]) -> None:
     sent = [(True, as_json_row(row) | {"prediction_id": f"p{i}"}) for i, row in enumerate(good)]
@@ -120,6 +122,7 @@ def test_bad_rows_change_nothing_about_good_ones(good: list[dict[str, Any]], bad
     assert mixed.protected.equals(clean.protected)
 
 
+@settings(deadline=None)
 @given(sent=st.lists(rows, min_size=1, max_size=6), cut=st.floats(0, 1, exclude_max=True))
 def test_a_cut_body_is_never_taken(sent: list[dict[str, Any]], cut: float) -> None:
     text = json.dumps([as_json_row(row) for row in sent]).encode()
@@ -132,6 +135,7 @@ def test_a_cut_body_is_never_taken(sent: list[dict[str, Any]], cut: float) -> No
         raise AssertionError(f"{media} cut at {cut} was taken")
 
 
+@settings(deadline=None)
 @given(
     seconds=st.integers(0, int((NOW - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())),
     micros=st.integers(0, 999_999),

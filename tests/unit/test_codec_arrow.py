@@ -125,6 +125,20 @@ def test_a_stream_that_swells_is_refused_before_it_does(monkeypatch: pytest.Monk
         read(body)
 
 
+def test_a_long_word_in_many_rows_is_refused_before_it_is_spelt_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int8()), pa.array(["x" * 1_000]))
+    assert read(stream(pa.table({"features.plan": words}))).n_rows == 1_000
+    monkeypatch.setattr(arrow, "MAX_UNPACKED", 999_999)
+    with pytest.raises(TooLarge, match="dictionaries"):
+        read(stream(pa.table({"features.plan": words})))
+
+
+def test_a_zone_that_is_no_text_is_refused() -> None:
+    body = stream(pa.table({"timestamp": pa.array([1]).cast(pa.timestamp("us", "Zone/Name"))}))
+    with pytest.raises(MalformedBody):
+        read(body.replace(b"Zone/Name", b"Zone/\xff\xfeme"))
+
+
 def test_rows_without_bytes_are_counted_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrow, "MAX_ROWS", 1_000)
     with pytest.raises(TooLarge, match="1000 rows"):

@@ -144,6 +144,9 @@ def test_a_window_older_than_all_that_count_changes_nothing() -> None:
     rule = Rule()
     state, _ = run(rule, "ooo", first=10)
     assert advance(rule, state, day(0), BREACH) == (state, Outcome.NONE)
+    still_open, _ = run(rule, "bbb", first=10)
+    for state in (still_open, released(still_open)):
+        assert advance(rule, state, day(0), BREACH) == (state, Outcome.NONE)
 
 
 def test_an_amendment_behind_enough_clean_windows_does_not_open() -> None:

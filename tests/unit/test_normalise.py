@@ -158,8 +158,8 @@ def test_text_times_of_every_form_are_one_instant() -> None:
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_arrow_times_of_every_unit(unit: str) -> None:
-    instants = [datetime(2026, 7, 1, 11, tzinfo=UTC), datetime(2026, 7, 1, 13, tzinfo=UTC), datetime(1969, 1, 1, tzinfo=UTC)]
-    times = pa.array([*instants, None], pa.timestamp(unit, "Europe/Berlin"))
+    hours = [NOW - timedelta(hours=1), NOW + timedelta(hours=1), datetime(1969, 1, 1, tzinfo=UTC)]
+    times = pa.array([*hours, None], pa.timestamp(unit, "Europe/Berlin"))
     scores = pa.array([0.5] * 4)
     batch = take_columns({"timestamp": times, "prediction_score": scores})
     assert batch.table["timestamp"].to_pylist() == [datetime(2026, 7, 1, 11, tzinfo=UTC)]
@@ -211,6 +211,22 @@ def test_number_types_of_arrow(kind: pa.DataType) -> None:
     batch = take_columns({"timestamp": t, "prediction_score": scores, "features.age": age, "features.plan": age})
     found = batch.table.to_pylist()[0]
     assert (found["features.age"], found["features.plan"]) == (4.0, "4")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pa.array([[1.0]]), pa.array([{"x": 1}]), pa.array([b"x"]), pa.array([NOW]), pa.array([NOW.date()]),
+        pa.array([1]).cast(pa.timestamp("s", "No/Where")), pa.DictionaryArray.from_arrays([0], pa.array([[1.0]])),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("wire", ["features.age", "features.plan", "prediction_label", "timestamp"])
+def test_other_types_of_arrow_refuse_their_rows(array: pa.Array, wire: str) -> None:
+    t = pa.array([NOW - timedelta(hours=1)], pa.timestamp("us", "UTC"))
+    sent = {"timestamp": t, "prediction_score": pa.array([0.5])} | {wire: array}
+    batch = take_columns(sent)
+    is_time = wire == "timestamp" and pa.types.is_timestamp(array.type)
+    assert [r.field for r in batch.rejects] == ([] if is_time else [wire])
 
 
 def test_integers_beyond_double_become_infinite_and_not_an_error() -> None:
