@@ -27,7 +27,7 @@ def principal(request: Request) -> Principal:
         return app.keys.verify(token.strip())
     cookie = request.cookies.get(COOKIE)
     if cookie:
-        if request.method not in _SAFE and not _same_origin(request):
+        if request.method not in _SAFE and not same_origin(request):
             raise Forbidden("this request comes from another site", "Send it from Vigil's own console")
         return app.keys.verify(cookie)
     raise Unauthenticated("no key was sent", "Send 'Authorization: Bearer vgl_...'; 'vigil keys create' makes a key")
@@ -43,7 +43,7 @@ def needs(scope: Scope) -> Any:
     return Depends(check)
 
 
-def _same_origin(request: Request) -> bool:
+def same_origin(request: Request) -> bool:
     """A cookie goes along by itself, so a change by cookie must come from this very origin."""
     origin = request.headers.get("origin")
     if origin is None:

@@ -8,13 +8,16 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import Vigil, needs
+from api.openapi import errors
 from incidents.commands import Acknowledge, Assign, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
+from incidents.incident import Incident
 from monitor.access import Principal
 from monitor.app import App
 from monitor.store import incidents as store
 from monitor.store import models
 
-router = APIRouter(prefix="/v1", tags=["incidents"])
+router = APIRouter(prefix="/v1", tags=["incidents"], responses=errors(401, 403, 404, 422))
+_ERRORS = errors(400, 503)
 
 Reader = Annotated[Principal, needs("read")]
 Operator = Annotated[Principal, needs("operate")]
@@ -50,14 +53,15 @@ def list_incidents(
     model: str | None = None,
     severity: Literal["info", "warning", "critical"] | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, lt=2**63)] = 0,
 ) -> dict[str, Any]:
     """Incidents, the live ones first, then the latest opened."""
     if model is not None:
         who.require("read", model)
         vigil.intake.declared(model)
-    found = vigil.ask(_search, model, state, severity, limit, offset)
-    return {"incidents": [i.to_json() for i in found if who.models is None or i.fingerprint.model in who.models]}
+    names = who.models if model is None else frozenset({model})
+    found = vigil.ask(_search, names, state, severity, limit, offset)
+    return {"incidents": [i.to_json() for i in found]}
 
 
 @router.get("/incidents/{incident_id}")
@@ -75,43 +79,43 @@ def get_events(vigil: Vigil, incident_id: str, who: Reader) -> dict[str, Any]:
     return {"events": [e.to_json() for e in vigil.ask(store.events, incident_id)]}
 
 
-@router.post("/incidents/{incident_id}/acknowledge")
+@router.post("/incidents/{incident_id}/acknowledge", responses=_ERRORS)
 def acknowledge(vigil: Vigil, incident_id: str, who: Operator, body: Note | None = None) -> dict[str, Any]:
     """Take charge of it. Needs a person's key."""
     return _do(vigil, incident_id, who, Acknowledge(_note(body)))
 
 
-@router.post("/incidents/{incident_id}/resolve")
+@router.post("/incidents/{incident_id}/resolve", responses=_ERRORS)
 def resolve(vigil: Vigil, incident_id: str, who: Operator, body: Note | None = None) -> dict[str, Any]:
     """Say that it is mended. Needs a person's key."""
     return _do(vigil, incident_id, who, Resolve(_note(body)))
 
 
-@router.post("/incidents/{incident_id}/reopen")
+@router.post("/incidents/{incident_id}/reopen", responses=_ERRORS)
 def reopen(vigil: Vigil, incident_id: str, who: Operator, body: Note | None = None) -> dict[str, Any]:
     """It was resolved too early."""
     return _do(vigil, incident_id, who, Reopen(_note(body)))
 
 
-@router.post("/incidents/{incident_id}/close")
+@router.post("/incidents/{incident_id}/close", responses=_ERRORS)
 def close(vigil: Vigil, incident_id: str, who: Operator, body: Note | None = None) -> dict[str, Any]:
     """Close it after review; it needs a disposition and a root cause by then. Needs a person's key."""
     return _do(vigil, incident_id, who, Close(_note(body)))
 
 
-@router.post("/incidents/{incident_id}/comment")
+@router.post("/incidents/{incident_id}/comment", responses=_ERRORS)
 def comment(vigil: Vigil, incident_id: str, who: Operator, body: Text) -> dict[str, Any]:
     """Add a note to its timeline."""
     return _do(vigil, incident_id, who, Comment(body.text))
 
 
-@router.post("/incidents/{incident_id}/assign")
+@router.post("/incidents/{incident_id}/assign", responses=_ERRORS)
 def assign(vigil: Vigil, incident_id: str, who: Operator, body: To) -> dict[str, Any]:
     """Say whose it is."""
     return _do(vigil, incident_id, who, Assign(body.to))
 
 
-@router.post("/incidents/{incident_id}/dispose")
+@router.post("/incidents/{incident_id}/dispose", responses=_ERRORS)
 def dispose(vigil: Vigil, incident_id: str, who: Operator, body: Finding) -> dict[str, Any]:
     """Say what it was: true, accepted, false positive or drill; and its root cause. Needs a person's key."""
     return _do(vigil, incident_id, who, Dispose(body.disposition, body.root_cause, body.note))
@@ -129,14 +133,12 @@ def _do(vigil: App, incident_id: str, who: Principal, command: Command) -> dict[
     return {"changed": reason.value == "done", "reason": reason.value, "incident": incident.to_json()}
 
 
-def _search(db: Any, model: str | None, state: str | None, severity: str | None, limit: int, offset: int) -> Any:
-    number = None
-    if model is not None:
-        known = models.load(db, model)
-        if known is None:
-            return []
-        number = known.id
-    return store.search(db, number, state, severity, limit, offset)
+def _search(
+    db: Any, names: frozenset[str] | None, state: str | None, severity: str | None, limit: int, offset: int
+) -> list[Incident]:
+    """Of the models named; of all where ``names`` is ``None``."""
+    among = None if names is None else [number for number, name in models.names(db).items() if name in names]
+    return store.search(db, None, state, severity, limit, offset, among)
 
 
 def _note(body: Note | None) -> str:

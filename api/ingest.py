@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from api.access import Vigil, needs
 from api.body import read_body
+from api.openapi import errors
 from monitor.access import Principal
 from monitor.batch import Kind
 from monitor.codecs import FORMATS
@@ -16,9 +17,10 @@ from monitor.errors import NotFound
 from monitor.queries import batch_result
 from monitor.times import from_micros
 
-router = APIRouter(prefix="/v1", tags=["ingest"])
+router = APIRouter(prefix="/v1", tags=["ingest"], responses=errors(401, 403, 404, 422))
+_ERRORS = errors(400, 409, 413, 415, 429, 503)
 
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=128)]
 Ingester = Annotated[Principal, needs("ingest")]
 Reader = Annotated[Principal, needs("read")]
 
@@ -58,42 +60,45 @@ def _described(kind: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}, "parameters": envelope}
 
 
-async def _take(vigil: Vigil, request: Request, model: str, kind: Kind, key: str | None) -> JSONResponse:
+async def _take(vigil: Vigil, request: Request, model: str, kind: Kind, key: str | None, atomic: bool) -> JSONResponse:
     vigil.check_backlog(model)
     body = await read_body(request, vigil.settings.max_body_bytes)
     state = vigil.model_state(model)
     inferred: Any = None if state is None else state.features
     receipt = await vigil.intake.take(
-        model, kind, request.headers.get("content-type", ""), body, dict(request.query_params), inferred, key
-    )
+        model, kind, request.headers.get("content-type", ""), body, dict(request.query_params), inferred, key,
+        atomic=atomic,
+    )  # fmt: skip
+    if not receipt.repeated:
+        vigil.metrics.process.count_batch(model, kind, len(body), receipt.accepted, receipt.rejected)
     return JSONResponse(receipt.as_dict(), 202)
 
 
 Atomic = Annotated[bool, Query(description="Take all rows or none")]
 
 
-@router.post("/models/{model}/predictions", status_code=202, openapi_extra=_described("predictions"))
+@router.post("/models/{model}/predictions", status_code=202, responses=_ERRORS, openapi_extra=_described("predictions"))
 async def post_predictions(
     vigil: Vigil, request: Request, model: str, _who: Ingester, key: Key = None, atomic: Atomic = False
 ) -> JSONResponse:
     """Take predictions. 202 once they are durable; bad rows go to the rejects, the others are taken."""
-    return await _take(vigil, request, model, "predictions", key)
+    return await _take(vigil, request, model, "predictions", key, atomic)
 
 
-@router.post("/models/{model}/outcomes", status_code=202, openapi_extra=_described("outcomes"))
+@router.post("/models/{model}/outcomes", status_code=202, responses=_ERRORS, openapi_extra=_described("outcomes"))
 async def post_outcomes(
     vigil: Vigil, request: Request, model: str, _who: Ingester, key: Key = None, atomic: Atomic = False
 ) -> JSONResponse:
     """Take outcomes: before their prediction, twice or corrected, each counts once."""
-    return await _take(vigil, request, model, "outcomes", key)
+    return await _take(vigil, request, model, "outcomes", key, atomic)
 
 
-@router.post("/models/{model}/reference", status_code=202, openapi_extra=_described("reference"))
+@router.post("/models/{model}/reference", status_code=202, responses=_ERRORS, openapi_extra=_described("reference"))
 async def post_reference(
     vigil: Vigil, request: Request, model: str, _who: Ingester, key: Key = None, atomic: Atomic = False
 ) -> JSONResponse:
     """Take the reference that the model's production is compared with, outcome columns inline."""
-    return await _take(vigil, request, model, "reference", key)
+    return await _take(vigil, request, model, "reference", key, atomic)
 
 
 @router.get("/batches/{batch_id}")
@@ -103,7 +108,8 @@ def get_batch(vigil: Vigil, batch_id: str, who: Reader) -> dict[str, Any]:
     if row is None:
         raise NotFound(f"there is no batch '{batch_id}'", "The answer to its POST names it")
     who.require("read", row["model"])
-    result = vigil.ask(batch_result, batch_id)
+    state, result = vigil.model_state(row["model"]), vigil.ask(batch_result, batch_id)
+    waits = result is not None and "waiting_for_reference" in result["counts"]
     return {
         "batch_id": batch_id,
         "model": row["model"],
@@ -112,8 +118,9 @@ def get_batch(vigil: Vigil, batch_id: str, who: Reader) -> dict[str, Any]:
         "accepted": row["rows"],
         "rejected": row["rejected"],
         "clock": "event" if row["event_clock"] else "wall",
-        "folded": result is not None,
+        "folded": state is not None and state.cursor >= row["seq"] and not waits,
         "result": result,
+        "notes": row["envelope"].get("notes", {}),
     }
 
 
@@ -123,7 +130,7 @@ def get_rejects(
     model: str,
     _who: Reader,
     batch: str | None = None,
-    after: int = 0,
+    after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """Rejected rows with their reasons, oldest first. ``after`` is the last id of the page before."""

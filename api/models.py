@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from api.access import Vigil, needs
 from api.body import read_body
+from api.openapi import errors
 from monitor import queries
 from monitor.access import Principal
 from monitor.app import App
@@ -18,14 +19,37 @@ from monitor.log.port import Declaration
 from monitor.model import parse_declaration
 from monitor.times import from_micros, to_micros
 
-router = APIRouter(prefix="/v1", tags=["models"])
+router = APIRouter(prefix="/v1", tags=["models"], responses=errors(401, 403, 422))
 
 Reader = Annotated[Principal, needs("read")]
 Admin = Annotated[Principal, needs("admin")]
 MAX_DECLARATION = 256 * 1024
 
+_EXAMPLE = {
+    "model": "census-employment",
+    "task": "binary_classification",
+    "features": {"AGEP": "numeric", "SCHL": "categorical"},
+    "favourable": 1,
+    "protected_attributes": {"SEX": {"reference_group": 1}},
+    "label_delay": "90d",
+}
+_DECLARATION = {
+    "requestBody": {
+        "required": True,
+        "description": "The declaration; docs/models.md has every key",
+        "content": {
+            "application/json": {"schema": {"type": "object"}, "example": _EXAMPLE},
+            "application/yaml": {"schema": {"type": "string"}},
+        },
+    }
+}
 
-@router.put("/models/{model}")
+
+@router.put(
+    "/models/{model}",
+    openapi_extra=_DECLARATION,
+    responses={201: {"description": "Declared for the first time"}, **errors(400, 409, 413, 415, 503)},
+)
 async def put_model(vigil: Vigil, request: Request, model: str, who: Admin) -> JSONResponse:
     """Declare a model, in YAML or JSON. The same declaration again changes nothing; another is its next version."""
     body = await read_body(request, MAX_DECLARATION)
@@ -45,14 +69,14 @@ def list_models(vigil: Vigil, who: Reader) -> dict[str, Any]:
     return {"models": [_status(vigil, name) for name in names]}
 
 
-@router.get("/models/{model}")
+@router.get("/models/{model}", responses=errors(404))
 def get_model(vigil: Vigil, model: str, _who: Reader) -> dict[str, Any]:
     """A model's declaration in force, and where its data stand."""
     declaration, _ = vigil.intake.declared(model)
     return {**_shown(declaration), **_status(vigil, model)}
 
 
-@router.get("/models/{model}/points")
+@router.get("/models/{model}/points", responses=errors(404))
 def get_points(
     vigil: Vigil,
     model: str,
@@ -61,7 +85,7 @@ def get_points(
     scope: str | None = None,
     start: Annotated[datetime | None, Query(alias="from")] = None,
     to: datetime | None = None,
-    cursor: int = 0,
+    cursor: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     revisions: bool = False,
 ) -> dict[str, Any]:
@@ -84,7 +108,7 @@ def get_points(
     return {"points": page, "next": following}
 
 
-@router.get("/models/{model}/report")
+@router.get("/models/{model}/report", responses=errors(404, 409))
 def get_report(
     vigil: Vigil,
     model: str,
@@ -135,4 +159,7 @@ def _status(vigil: App, model: str) -> dict[str, Any]:
 
 def _utc(instant: datetime) -> datetime:
     """A query's instant; one without a zone is UTC."""
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except OverflowError:
+        raise InvalidInput("the instant lies beyond the years 1 to 9999 in UTC", "Send a nearer one") from None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +32,19 @@ _TABLE: tuple[tuple[type[errors.VigilError], int, str, str], ...] = (
 )
 
 
+def status_of(error: errors.VigilError) -> tuple[int, str]:
+    """The HTTP status and the title of an error, for whoever does not answer with a problem."""
+    return next((status, title) for cls, status, _, title in _TABLE if isinstance(error, cls))
+
+
+class ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        """As JSON. A half of a surrogate pair in what was sent has no UTF-8, and a problem may quote it."""
+        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+
+
 def problem(
     status: int,
     kind: str,
@@ -42,7 +58,14 @@ def problem(
     body: dict[str, object] = {"type": f"urn:vigil:problem:{kind}", "title": title, "status": status, "detail": detail}
     if mend:
         body["mend"] = mend
-    return JSONResponse(body | more, status, headers, media_type="application/problem+json")
+    return ProblemResponse(body | more, status, headers)
+
+
+_HTTP = {
+    404: ("not-found", "Not found", "there is nothing under this path", "/docs lists every path"),
+    405: ("method-not-allowed", "The method is not allowed here", "this path does not take the method",
+          "/docs lists what each path takes"),
+}  # fmt: skip
 
 
 def install(app: FastAPI) -> None:
@@ -68,20 +91,27 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
+        broken = next((e for e in error.errors() if e["type"] == "json_invalid"), None)
+        if broken is not None:
+            at = f"The body is not JSON at character {broken['loc'][-1]}"
+            return problem(400, "malformed-body", "The body cannot be read", at, "Send whole RFC 8259 JSON")
         faults = [
             {"field": ".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), "reason": e["msg"]} for e in error.errors()
         ]
         named = "; ".join(f"{f['field']}: {f['reason']}" for f in faults)
-        return problem(422, "invalid-input", "The request is not valid", named, errors=faults)
+        mend = "Mend the fields that are listed; /docs describes the request"
+        return problem(422, "invalid-input", "The request is not valid", named, mend, errors=faults)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        titles = {404: "Not found", 405: "The method is not allowed here"}
-        title = titles.get(error.status_code, "The request failed")
-        headers = dict(error.headers or {})
-        return problem(error.status_code, "http", title, str(error.detail), headers=headers)
+        kind, title, detail, mend = _HTTP.get(
+            error.status_code, ("http", "The request failed", str(error.detail), "/docs lists what there is")
+        )
+        return problem(error.status_code, kind, title, detail, mend, dict(error.headers or {}))
 
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
         logger.exception("unforeseen error", path=request.url.path, exc_info=error)
-        return problem(500, "internal", "Something went wrong in Vigil", "The log of the service has the details")
+        detail = "The request met an error that is Vigil's own"
+        mend = "The log of the service has the details: send them to whoever runs it"
+        return problem(500, "internal", "Something went wrong in Vigil", detail, mend)

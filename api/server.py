@@ -10,7 +10,8 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from api import incidents, ingest, models, problems
+from api import console, console_incidents, incidents, ingest, metrics, models, openapi, problems, records, sign_in
+from api.vega import Bundle
 from monitor.app import App
 from monitor.settings import load_settings
 
@@ -33,8 +34,12 @@ def create(vigil: App | None = None) -> FastAPI:
     )
     app.state.vigil = vigil
     problems.install(app)
-    for router in (ingest.router, models.router, incidents.router):
+    openapi.install(app)
+    for router in (ingest.router, models.router, incidents.router, metrics.router, records.router):
         app.include_router(router)
+    for router in (sign_in.router, console.router, console_incidents.router):
+        app.include_router(router, include_in_schema=False)
+    app.state.bundle = Bundle(vigil.settings.data_dir / "cache")
 
     @app.get("/livez", tags=["health"], response_class=PlainTextResponse)
     def livez() -> str:
@@ -54,11 +59,13 @@ def create(vigil: App | None = None) -> FastAPI:
             response.headers.setdefault(name, value)
         return response
 
+    app.add_middleware(metrics.CountRequests, instruments=vigil.metrics.process)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.vigil.start()
+    app.state.bundle.warm()
     yield
     app.state.vigil.stop()

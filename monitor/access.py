@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from sqlalchemy import Engine, insert, select, update
 
 from monitor.clock import Now
 from monitor.database import reading, writing
-from monitor.errors import Forbidden, NotFound, Unauthenticated
+from monitor.errors import Forbidden, NotDurable, NotFound, Unauthenticated
 from monitor.log.tables import keys
 from monitor.times import from_micros, to_micros
 
@@ -90,7 +91,7 @@ class Keys:
         if row is None or not good or row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= at):
             raise Unauthenticated("this key is not valid", "Send 'Authorization: Bearer vgl_...' with a key that is")
         if (row["last_used_at"] or 0) + _USED_EVERY < at:
-            with writing(self.engine) as db:
+            with suppress(NotDurable), writing(self.engine) as db:      # a full disk must not shut readers out
                 db.execute(update(keys).where(keys.c.prefix == prefix).values(last_used_at=at))
         models = None if row["models"] is None else frozenset(row["models"])
         return Principal(row["owner"], row["kind"], frozenset(row["scopes"]), models)

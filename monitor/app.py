@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from incidents.commands import Command, command_to_json
+from incidents.commands import Clock, Command, command_to_json
 from incidents.events import Actor, ActorKind
 from incidents.incident import Incident
 from incidents.machine import DecisionReason
 from monitor.access import Keys, Principal
 from monitor.clock import Now, system_clock
 from monitor.database import open_database, reading
-from monitor.errors import NotFound, Overloaded
+from monitor.errors import Conflict, NotFound, Overloaded
 from monitor.ingest import Intake
+from monitor.kpis.kpi import Kpi
+from monitor.kpis.periods import Period
 from monitor.log.port import Declaration
 from monitor.log.sql import SqlLog
 from monitor.log.writer import LogWriter
+from monitor.metrics import Metrics
 from monitor.migrate import migrate
 from monitor.model import ModelSpec
+from monitor.review import kpis_for
 from monitor.settings import Settings
 from monitor.store import incidents, models
 from monitor.store.models import ModelState
@@ -36,9 +41,10 @@ class App:
         self.log = SqlLog(open_database(settings.log_url, durable=True))
         self.state = open_database(settings.database_url, durable=False)
         self.keys = Keys(self.log.engine, now)
-        self.worker = Worker(self.log, self.state, now)
+        self.metrics = Metrics(self.log.engine, self.state, now, lambda: self.thread.last_round, self._kpis)
+        self.worker = Worker(self.log, self.state, now, self.metrics.process.fold)
         self.thread = WorkerThread(self.worker, settings.tick_seconds)
-        self.writer = LogWriter(self.log, self._appended)
+        self.writer = LogWriter(self.log, self._appended, self.metrics.process.append)
         self.intake = Intake(self.log, self.writer, now, settings.max_rows_per_batch)
 
     def start(self) -> None:
@@ -57,8 +63,18 @@ class App:
     def _appended(self) -> None:
         self.thread.wake()
 
+    def _kpis(self, now: datetime, period: Period, clock: Clock) -> list[Kpi]:
+        return kpis_for(self.log.engine, self.state, now, period, clock=clock.value)
+
     def declare(self, spec: ModelSpec, by: str) -> Declaration:
-        """Make a declaration the model's next version; the same again is the version that stands."""
+        """Make a declaration the model's next version; the same again is the version that stands. ``Conflict`` for one
+        of another task: what was logged under the first cannot be read by the second."""
+        before = self.log.declaration(spec.model)
+        if before is not None and before.body["task"] != spec.task:
+            raise Conflict(
+                f"'{spec.model}' is declared as {before.body['task']}, and this says {spec.task}",
+                "Declare it under a name of its own",
+            )
         return self.log.declare(spec.model, to_micros(self.now()), by, spec.to_dict())
 
     def spec(self, model: str, version: int) -> ModelSpec:

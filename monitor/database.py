@@ -12,6 +12,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from monitor.errors import NotDurable
 
 
 def open_database(url: str, *, durable: bool) -> Engine:
@@ -20,7 +23,8 @@ def open_database(url: str, *, durable: bool) -> Engine:
     parsed = make_url(url)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=8, max_overflow=8)
+    # A statement's values may be protected attributes: they belong in no error's text and in no log.
+    engine = create_engine(url, pool_size=8, max_overflow=8, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
@@ -47,11 +51,20 @@ def open_database(url: str, *, durable: bool) -> Engine:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that holds the write lock from its start, so that what it read is still so when it commits."""
-    with engine.connect() as connection:
-        connection = connection.execution_options(immediate=True)
-        with connection.begin():
-            yield connection
+    """A transaction that holds the write lock from its start, so that what it read is still so when it commits.
+
+    Raises ``NotDurable``, and leaves nothing written, where the database cannot be written now: a full disk, for one.
+    """
+    try:
+        with engine.connect() as connection:
+            connection = connection.execution_options(immediate=True)
+            with connection.begin():
+                yield connection
+    except OperationalError as error:
+        raise NotDurable(
+            f"the database could not be written: {error.orig}",
+            "Free disk space or restore the database, then send the request again",
+        ) from error
 
 
 @contextmanager
@@ -64,8 +77,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def insert_many(
     db: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], update: Sequence[str] = ()
 ) -> None:
-    """Insert many rows, given as tuples in the order of ``columns``, straight through the driver; where ``update`` names
-    columns, a row that has the same primary key gets these instead.
+    """Insert many rows, given as tuples in the order of ``columns``, straight through the driver; where ``update``
+    names columns, a row that has the same primary key gets these instead.
 
     For hot paths: values go as they are (whole numbers, text, bytes, floats, ``None``), without a dictionary for each.
     """

@@ -67,18 +67,28 @@ class Intake:
         query: Mapping[str, str],
         inferred: Mapping[str, FeatureType] | None,
         idempotency_key: str | None = None,
+        *,
+        atomic: bool = False,
     ) -> Receipt:
         """Take a batch. ``inferred``: the features of the model's reference, for a declaration that names none.
+        ``atomic``: all rows or none. A batch whose ``idempotency_key`` is known gets the answer of the first.
 
         Raises ``NotFound`` for an unknown model, ``MalformedBody`` and its like for bytes that cannot be read,
         ``NoGoodRow`` where every row was rejected, ``NotDurable`` where nothing could be written.
         """
+        if idempotency_key is not None:
+            first = await asyncio.to_thread(self._first, model, kind, idempotency_key)
+            if first is not None:
+                return first
         segment, batch = await asyncio.to_thread(
-            self._read, model, kind, content_type, body, query, inferred, idempotency_key
+            self._read, model, kind, content_type, body, query, inferred, idempotency_key, atomic
         )
         written = await asyncio.wrap_future(self.writer.submit(segment))
-        if written is None:
-            return self._first(model, kind, idempotency_key)
+        if written is None:     # another request with the same key came in between
+            assert idempotency_key is not None, "only a key can be known already"
+            first = await asyncio.to_thread(self._first, model, kind, idempotency_key)
+            assert first is not None, "the append found it"
+            return first
         rejects = batch.rejects
         return Receipt(segment.batch_id, batch.accepted, len(rejects), rejects[:MOST_ERRORS], notes=batch.notes)
 
@@ -103,6 +113,7 @@ class Intake:
         query: Mapping[str, str],
         inferred: Mapping[str, FeatureType] | None,
         idempotency_key: str | None,
+        atomic: bool,
     ) -> tuple[Segment, Batch]:
         declaration, spec = self.declared(model)
         columns = decode(content_type, body, kind, query)
@@ -116,7 +127,7 @@ class Intake:
                 f"Load a reference (POST /v1/models/{model}/reference), or declare the features",
             )
         batch = normalise(columns, Schema(spec, features or {}), kind, batch_id, now)
-        _check_good(batch, query)
+        _check_good(batch, atomic)
         segment = Segment(
             model=model,
             kind=kind,
@@ -133,26 +144,35 @@ class Intake:
         )
         return segment, batch
 
-    def _first(self, model: str, kind: Kind, idempotency_key: str | None) -> Receipt:
-        """The answer that the same idempotency key got the first time."""
-        assert idempotency_key is not None, "only a key can be known already"
+    def _first(self, model: str, kind: Kind, idempotency_key: str) -> Receipt | None:
+        """The answer that the same idempotency key got the first time; ``None`` where it is new."""
         row = self.log.batch(model=model, kind=kind, idempotency_key=idempotency_key)
-        assert row is not None, "the append found it"
+        if row is None:
+            return None
         rejects = self.log.rejects(model, limit=MOST_ERRORS, batch=row["batch_id"])
         errors = [Reject(r["row"], r["field"], r["reason"]) for r in rejects]
-        return Receipt(row["batch_id"], row["rows"], row["rejected"], errors, repeated=True)
+        notes = row["envelope"].get("notes")
+        return Receipt(row["batch_id"], row["rows"], row["rejected"], errors, repeated=True, notes=notes)
 
 
-def _check_good(batch: Batch, query: Mapping[str, str]) -> None:
+_MEND = "Mend the rows that are listed"
+
+
+def _check_good(batch: Batch, atomic: bool) -> None:
     """All or none where that was asked for, and at least one good row otherwise."""
-    rejected = [r.as_dict() for r in batch.rejects[:MOST_ERRORS]]
-    if batch.rejects and query.get("atomic") == "true":
-        raise NoGoodRow(f"{len(batch.rejects)} rows are not valid, and atomic=true takes all or none", "", rejected)
+    n, rejected = len(batch.rejects), [r.as_dict() for r in batch.rejects[:MOST_ERRORS]]
+    if n and atomic:
+        said = "1 row is" if n == 1 else f"{n} rows are"
+        raise NoGoodRow(f"{said} not valid, and atomic=true takes all or none", _MEND, rejected)
+    if not n and not batch.accepted:
+        raise NoGoodRow("the batch has no rows", "Send at least one row", rejected)
     if not batch.accepted:
-        raise NoGoodRow("no row of the batch could be taken", "Each row's reason is listed", rejected)
+        raise NoGoodRow("no row of the batch could be taken", _MEND, rejected)
 
 
 def _envelope(batch: Batch) -> dict[str, Any]:
+    """What the batch said of itself, and what was noted of it."""
     e = batch.envelope
     named = {"source": e.source, "environment": e.environment, "schema_version": e.schema_version}
-    return {k: v for k, v in named.items() if v is not None} | {"sampling_rate": e.sampling_rate}
+    out = {k: v for k, v in named.items() if v is not None} | {"sampling_rate": e.sampling_rate}
+    return out | {"notes": dict(batch.notes)} if batch.notes else out

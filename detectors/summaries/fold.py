@@ -9,7 +9,7 @@ import numpy as np
 from detectors.summaries.space import Space
 from detectors.summaries.summary import QUANTUM, Floats, Ints, Summary, quantise
 
-_MOST_ERROR = 1e60       # an error beyond this counts as this, so that its fourth power is still a number
+_MOST_ERROR = 1e60       # a value or an error beyond this counts as this, so that its fourth power is still a number
 _SCORE_FLOOR = 1e-15     # log loss clips scores to [1e-15, 1 - 1e-15], as scikit-learn did and NannyML does
 
 
@@ -81,6 +81,8 @@ def outcome_losses(space: Space, predicted: Floats, labels: Ints | None, actual:
         brier = (p - labels) ** 2
         return quantise(np.stack([log_loss, brier], axis=1) * scored[:, None])
     assert actual is not None, "a regression's outcome has an actual value"
-    error = np.clip(np.nan_to_num(predicted - actual), -_MOST_ERROR, _MOST_ERROR)
+    actual = np.clip(actual, -_MOST_ERROR, _MOST_ERROR)
+    with np.errstate(over="ignore"):
+        error = np.clip(np.nan_to_num(predicted - actual), -_MOST_ERROR, _MOST_ERROR)
     powers = np.stack([error, np.abs(error), error**2, error**4, actual, actual**2], axis=1)
     return quantise(powers, QUANTUM)

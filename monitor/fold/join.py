@@ -85,16 +85,21 @@ def fold_outcomes(space: Space, rows: Outcomes, stored: Mapping[str, Outcome], e
     """Fold outcomes. ``stored``: the outcomes that hold now, by id; ``entries``: all predictions of these ids."""
     out = Folded()
     before: dict[str, Outcome] = {}
+    changed: set[str] = set()
     for i, (id_, outcome) in enumerate(zip(rows.ids, _outcomes(rows), strict=True)):
         old = out.outcomes.get(id_) or stored.get(id_)
         if old is None:
             out.counts["outcomes"] += 1
             out.outcomes[id_] = outcome
+            changed.add(id_)
         elif old.digest == outcome.digest:
             out.counts["duplicates"] += 1
+            if outcome.timestamp > old.timestamp:       # said again later: what came in between is superseded
+                out.outcomes[id_] = outcome
         elif outcome.timestamp > old.timestamp:
             out.counts["corrections"] += 1
             out.outcomes[id_] = outcome
+            changed.add(id_)
             if id_ in stored:
                 before[id_] = stored[id_]
         elif outcome.timestamp < old.timestamp:
@@ -102,7 +107,7 @@ def fold_outcomes(space: Space, rows: Outcomes, stored: Mapping[str, Outcome], e
         else:
             out.counts["conflicts"] += 1
             out.conflicts.append(i)
-    touched = [i for i, id_ in enumerate(entries.ids) if id_ in out.outcomes]
+    touched = [i for i, id_ in enumerate(entries.ids) if id_ in changed]
     if touched:
         matched = entries if len(touched) == len(entries) else entries.take(touched)
         truths = [out.outcomes[i] for i in matched.ids]
@@ -160,5 +165,7 @@ def _join(
     summaries = summarise(space.outcome_size, strata, codes, cells, losses)
     if sign < 0:
         summaries = {k: -s for k, s in summaries.items()}
-    errors = (entries.decisions != labels).astype(np.float64) if actual is None else np.abs(entries.predicted - actual)
-    return summaries, errors
+    if actual is None:
+        return summaries, (entries.decisions != labels).astype(np.float64)
+    with np.errstate(over="ignore"):        # beyond a double it is infinite, and a stream passes over it
+        return summaries, np.abs(entries.predicted - actual)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from detectors.summaries.grids import CategoryGrid, Grid
 from detectors.summaries.space import ALL, Axis, Space
 from monitor.fold.digest import row_digests
-from monitor.model import ModelSpec
+from monitor.model import ModelSpec, canonical_label
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -104,7 +104,8 @@ def cells_of(grid: Grid, values: pa.Array | None, n: int) -> Ints:
         return np.zeros(n, np.int64)
     if isinstance(grid, CategoryGrid):
         encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-        return grid.cells_of(encoded.dictionary.to_pylist(), np.asarray(encoded.indices.fill_null(-1)))
+        words = [None if v is None else canonical_label(v) for v in encoded.dictionary.to_pylist()]
+        return grid.cells_of(words, np.asarray(encoded.indices.fill_null(-1)))
     return grid.cells(numbers(values, n))
 
 
@@ -116,10 +117,22 @@ def column(table: pa.RecordBatch | None, name: str) -> pa.Array | None:
 
 
 def numbers(values: pa.Array | None, n: int) -> Floats:
-    """Float64 with NaN for null, shape (n,)."""
+    """Float64 with NaN for null, shape (n,). Text of a time when the column was declared a category is read as a number
+    where it is one, and missing otherwise."""
     if values is None:
         return np.full(n, np.nan)
+    if pa.types.is_dictionary(values.type):
+        table = np.array([*(_number(v) for v in values.dictionary.to_pylist()), np.nan])
+        found: Floats = table[np.asarray(values.indices.fill_null(-1))]
+        return found
     return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
 
 
 def micros(values: pa.Array | None, n: int) -> Ints:

@@ -16,6 +16,7 @@ FAMILIES: tuple[Family, ...] = ("drift", "performance", "fairness")
 
 ANCHOR = to_micros(datetime(1970, 1, 5, tzinfo=UTC))       # a Monday, so that windows of weeks are weeks
 LATENESS = span_micros(timedelta(minutes=5))               # rows that come later than this amend a closed window
+AMEND_EVERY = span_micros(timedelta(hours=1))              # how often late rows make a new revision of a window
 STEPS = (0.5, 0.8, 0.95, 1.0)                              # shares of outcomes at which a window is measured anew
 
 

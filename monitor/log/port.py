@@ -32,10 +32,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a person or a machine asked of an incident. It took effect when the model's data stood at ``after_seq``."""
+    """What a person or a machine asked of an incident. It took effect when the model's data stood at ``after_seq`` and
+    its ticks at ``after_tick``."""
 
     model: str
     after_seq: int
+    after_tick: int
     at: int
     actor: dict[str, str]
     incident: str

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, and_, func, insert, select
-from sqlalchemy.exc import DBAPIError
 
 from monitor.database import reading, writing
-from monitor.errors import NotDurable
 from monitor.log.port import Command, Declaration, Segment, Tick
 from monitor.log.tables import commands, declarations, protected_segments, rejects, segments, ticks
 
@@ -22,7 +20,7 @@ class SqlLog:
 
     def append(self, batch: Sequence[Segment]) -> list[Segment | None]:
         """Write segments in one commit, in their order. ``None`` stands where the idempotency key was there already."""
-        with _durable(), writing(self.engine) as db:
+        with writing(self.engine) as db:
             return [self._append_one(db, segment) for segment in batch]
 
     def _append_one(self, db: Connection, s: Segment) -> Segment | None:
@@ -92,7 +90,7 @@ class SqlLog:
             return [dict(row) for row in db.execute(query).mappings()]
 
     def append_command(self, command: Command) -> Command:
-        with _durable(), writing(self.engine) as db:
+        with writing(self.engine) as db:
             row = {name: getattr(command, name) for name in _COMMAND_COLUMNS}
             seq = _inserted(db.execute(insert(commands).values(**row)))
         return Command(**row, seq=seq)
@@ -103,7 +101,7 @@ class SqlLog:
             return [Command(**row) for row in db.execute(query).mappings()]
 
     def append_tick(self, tick: Tick) -> Tick:
-        with _durable(), writing(self.engine) as db:
+        with writing(self.engine) as db:
             row = {"model": tick.model, "after_seq": tick.after_seq, "at": tick.at}
             seq = _inserted(db.execute(insert(ticks).values(**row)))
         return Tick(**row, seq=seq)  # type: ignore[arg-type]
@@ -115,7 +113,7 @@ class SqlLog:
 
     def declare(self, model: str, at: int, by: str, body: dict[str, Any]) -> Declaration:
         """Record a declaration as the model's next version; the same body again is the version that stands."""
-        with _durable(), writing(self.engine) as db:
+        with writing(self.engine) as db:
             last = _latest(db, model)
             if last is not None and last.body == body:
                 return last
@@ -167,20 +165,6 @@ def _latest(db: Connection, model: str, version: int | None = None) -> Declarati
         query = query.where(declarations.c.version == version)
     row = db.execute(query).mappings().first()
     return None if row is None else Declaration(**row)
-
-
-class _durable:
-    """Turns a database that cannot write into ``NotDurable``, with what a person can do about it."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
-        if isinstance(error, DBAPIError):
-            raise NotDurable(
-                f"the log could not be written: {error.orig}",
-                "Nothing of this request was taken; free disk space or restore the database, then send it again",
-            ) from error
 
 
 def iter_segments(log: SqlLog, model: str, upto: int, chunk: int = 32) -> Iterator[Segment]:

@@ -69,6 +69,7 @@ commands = Table(
     Column("seq", _SEQ, primary_key=True, autoincrement=True),
     Column("model", String(64), nullable=False),
     Column("after_seq", BigInteger, nullable=False),
+    Column("after_tick", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("actor", JSON, nullable=False),
     Column("incident", String(64), nullable=False),

@@ -6,8 +6,8 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 
-from monitor.errors import NotDurable
 from monitor.log.port import Segment
 from monitor.log.sql import SqlLog
 
@@ -17,10 +17,16 @@ _MOST = 256      # segments in one commit
 class LogWriter(threading.Thread):
     """The only thread that appends to the data lane, so that ``seq`` follows the order of the commits."""
 
-    def __init__(self, log: SqlLog, appended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        log: SqlLog,
+        appended: Callable[[], None],
+        timing: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         super().__init__(name="vigil-log", daemon=True)
         self.log = log
         self.appended = appended
+        self.timing = timing
         self._queue: queue.SimpleQueue[tuple[Segment, Future[Segment | None]] | None] = queue.SimpleQueue()
 
     def submit(self, segment: Segment) -> Future[Segment | None]:
@@ -46,9 +52,12 @@ class LogWriter(threading.Thread):
             self._write(batch)
 
     def _write(self, batch: list[tuple[Segment, Future[Segment | None]]]) -> None:
+        # Whoever waited may have gone: then nothing is written for it, and its future takes no result.
+        batch = [(segment, future) for segment, future in batch if future.set_running_or_notify_cancel()]
         try:
-            written = self.log.append([segment for segment, _ in batch])
-        except NotDurable as error:
+            with self.timing():
+                written = self.log.append([segment for segment, _ in batch])
+        except Exception as error:      # whatever it is, those who wait are told, and the next batch is written
             for _, future in batch:
                 future.set_exception(error)
             return

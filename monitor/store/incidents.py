@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select
@@ -53,9 +53,12 @@ def search(
     severity: str | None = None,
     limit: int = 100,
     offset: int = 0,
+    among: Collection[int] | None = None,
 ) -> list[Incident]:
-    """Incidents, live ones first, then the latest opened. ``state`` may also be ``live``."""
+    """Incidents, live ones first, then the latest opened. ``state`` may be ``live``; ``among``: of these models."""
     query = select(incidents.c.body)
+    if among is not None:
+        query = query.where(incidents.c.model.in_(among))
     if model is not None:
         query = query.where(incidents.c.model == model)
     if state == "live":

@@ -18,7 +18,8 @@ from monitor.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class WindowState:
-    """How a window of a track stands: its revision, its coverage and the step this reached, whether it is settled."""
+    """How a window of a track stands: its revision, its coverage and the step this reached, whether it is settled, and
+    whether rows came since that the revision does not hold (``dirty``)."""
 
     family: str
     start: int
@@ -27,10 +28,11 @@ class WindowState:
     coverage: float | None = None
     step: int = 0
     settled: bool = False
+    dirty: bool = False
     at: int = 0
 
 
-_WINDOW_VALUES = ["end", "revision", "coverage", "step", "settled", "at"]
+_WINDOW_VALUES = ["end", "revision", "coverage", "step", "settled", "dirty", "at"]
 
 
 def last_window_end(db: Connection, model: int, family: str) -> int | None:
@@ -40,13 +42,13 @@ def last_window_end(db: Connection, model: int, family: str) -> int | None:
 
 
 def open_windows(db: Connection, model: int, buckets: Sequence[int]) -> list[WindowState]:
-    """The windows that are not settled, and those that hold one of the ``buckets``; in their order."""
+    """The windows that are not settled or are dirty, and those that hold one of the ``buckets``; in their order."""
     query = select(windows).where(windows.c.model == model).order_by(windows.c.family, windows.c.start)
-    unsettled = windows.c.settled.is_(False)
+    unsettled = windows.c.settled.is_(False) | windows.c.dirty
     touched = (windows.c.start <= max(buckets)) & (windows.c.end > min(buckets)) if buckets else false()
     rows = db.execute(query.where(unsettled | touched)).mappings()
     found = [WindowState(**{k: v for k, v in r.items() if k != "model"}) for r in rows]
-    return [w for w in found if not w.settled or any(w.start <= b < w.end for b in buckets)]
+    return [w for w in found if not w.settled or w.dirty or any(w.start <= b < w.end for b in buckets)]
 
 
 def save_window(db: Connection, model: int, w: WindowState) -> None:

@@ -114,6 +114,7 @@ windows = Table(
     Column("coverage", Float),
     Column("step", Integer, nullable=False),
     Column("settled", Boolean, nullable=False),
+    Column("dirty", Boolean, nullable=False),
     Column("at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -19,7 +19,7 @@ from monitor.judge.defaults import VOLUME_HISTORY, volume_monitor
 from monitor.judge.measure import Watch, WindowData, measure
 from monitor.judge.respond import respond
 from monitor.judge.verdicts import judge
-from monitor.judge.windows import LATENESS, Track, step_of, track_of
+from monitor.judge.windows import AMEND_EVERY, LATENESS, Track, step_of, track_of
 from monitor.model import MonitorSpec
 from monitor.store import incidents, points, summaries
 from monitor.store.models import ModelState
@@ -46,9 +46,10 @@ def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) 
     for window in sorted(todo, key=lambda w: (w.end, w.start, w.family)):
         track = by_name[window.family]
         n, joined = (sum(c for b, c in rows[k].items() if window.start <= b < window.end) for k in _KINDS)
-        after = _next_revision(window, track, touched, joined / n if n else None, model.clock, delay)
-        if after is not None:
+        after = _next_state(window, track, touched, joined / n if n else None, model.clock, delay)
+        if after != window:
             points.save_window(db, model.id, after)
+        if after.revision > window.revision:
             judge_of.measure(track, after, n, joined)
     judge_of.save()
     model.evaluated_at = model.clock
@@ -57,25 +58,30 @@ def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) 
 _KINDS: tuple[summaries.Kind, summaries.Kind] = ("predictions", "outcomes")
 
 
-def _next_revision(
+def _next_state(
     window: WindowState, track: Track, touched: Touched, coverage: float | None, clock: int, delay: int
-) -> WindowState | None:
-    """The revision that a window needs now: the first, one at a coverage step, one when it is settled, one for late
-    rows. Drift knows no outcomes, and is settled when its window closes."""
+) -> WindowState:
+    """The window as it stands now: a new revision where one is due, else marked as dirty where rows came.
+
+    A revision is due at first, at a coverage step, when the window is settled, and for late or corrected rows, but for
+    these no more than once in ``AMEND_EVERY``. Drift knows no outcomes, and is settled when its window closes.
+    """
     knows_outcomes = track.family != "drift"
     coverage = coverage if knows_outcomes else None
     settled = not knows_outcomes or clock >= window.end + delay
     grown = step_of(coverage) > window.step or settled != window.settled
     late = _changed(window, touched.predictions)
     corrected = knows_outcomes and window.settled and _changed(window, touched.outcomes)
-    if window.revision and not (grown or late or corrected):
-        return None
+    dirty = window.dirty or late or corrected
+    if window.revision and not grown and not (dirty and clock >= window.at + AMEND_EVERY):
+        return replace(window, dirty=dirty)
     return replace(
         window,
         revision=window.revision + 1,
         coverage=coverage,
         step=step_of(coverage),
         settled=settled,
+        dirty=False,
         at=clock,
     )
 
@@ -86,7 +92,9 @@ def due(db: Connection, model: ModelState, watch: Watch, now: int) -> bool:
     if any(_closing(db, at, watch, track) for track in watch.tracks):
         return True
     delay = span_micros(watch.spec.label_delay)
-    return any(w.end + delay <= now for w in points.open_windows(db, model.id, []))
+    return any(
+        now >= (w.at + AMEND_EVERY if w.settled else w.end + delay) for w in points.open_windows(db, model.id, [])
+    )
 
 
 def _close(db: Connection, model: ModelState, watch: Watch) -> list[WindowState]:

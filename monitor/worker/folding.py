@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from detectors import streams as detector
 from detectors.summaries.space import Space
 from monitor.batch import Batch
 from monitor.codecs.segment import from_ipc
+from monitor.database import upsert
 from monitor.fold.join import Folded, fold_outcomes, fold_predictions
 from monitor.fold.rows import Floats, Ints, read_outcomes, read_predictions
 from monitor.judge.measure import Watch
@@ -44,7 +45,9 @@ def fold_segment(db: Connection, model: ModelState, watch: Watch, segment: Segme
     if segment.kind == "predictions":
         rows = read_predictions(space, spec, batch.table, batch.protected)
         known = joins.find_digests(db, model.id, rows.ids)
-        waiting = joins.find_outcomes(db, model.id, rows.ids) if (model.counts or {}).get("orphans") else {}
+        # Only an orphan waits, or the outcome of another version's prediction of the same id.
+        orphans = (model.counts or {}).get("orphans", 0)
+        waiting = joins.find_outcomes(db, model.id, rows.ids if orphans else [id_ for id_, _ in known])
         result = fold_predictions(space, span_micros(spec.grain), rows, known, waiting)
         if result.entries is not None:
             joins.add_entries(db, model.id, result.entries)
@@ -124,5 +127,6 @@ def _record(
     if counted:
         model.count(counts)
     row = {"seq": segment.seq, "model": model.id, "batch_id": segment.batch_id, "counts": dict(counts)}
-    db.execute(insert(folded).values(**row, conflicts=list(conflicts)[:MOST_CONFLICTS]))
+    row["conflicts"] = list(conflicts)[:MOST_CONFLICTS]
+    db.execute(upsert(folded, ["counts", "conflicts"]), row)      # a new reference folds all anew
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -33,25 +36,32 @@ logger = structlog.get_logger("vigil.worker")
 class Worker:
     """Folds and judges. One worker owns a database: its transactions take the write lock from their start."""
 
-    def __init__(self, log: SqlLog, state: Engine, now: Now) -> None:
+    def __init__(
+        self,
+        log: SqlLog,
+        state: Engine,
+        now: Now,
+        timing: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.log = log
         self.state = state
         self.now = now
+        self.timing = timing
         self._watches: dict[tuple[str, int, int], Watch] = {}
 
     def step(self, name: str) -> int:
         """Fold the next segments of a model and judge what they close; the rows taken, 0 where there was nothing."""
         with writing(self.state) as db:
             model = models.load_or_create(db, name)
-            self._catch_up(db, model)
-            taken = 0
+            changed, taken = self._catch_up(db, model), 0
             for segment in self.log.read(name, model.cursor, SEGMENTS_A_READ):
-                self._take(db, model, segment)
+                with self.timing():
+                    self._take(db, model, segment)
                 model.cursor = segment.seq
                 taken += segment.rows
                 if taken >= ROWS_A_COMMIT:
                     break
-            if taken:
+            if changed or taken:
                 models.save(db, model)
         return taken
 
@@ -72,6 +82,13 @@ class Worker:
             models.save(db, model)
         return True
 
+    def catch_up(self, name: str) -> None:
+        """Carry out what stands in the log behind the last segment: a rebuild ends with it."""
+        with writing(self.state) as db:
+            model = models.load_or_create(db, name)
+            self._catch_up(db, model)
+            models.save(db, model)
+
     def command(self, name: str, incident: str, body: dict[str, object], actor: Actor) -> DecisionReason:
         """Make a command durable and carry it out at once; the reason says what came of it."""
         with writing(self.state) as db:
@@ -79,24 +96,25 @@ class Worker:
             self._catch_up(db, model)
             who = {"id": actor.id, "kind": actor.kind.value}
             at = to_micros(self.now())
-            command = self.log.append_command(Command(name, model.cursor, at, who, incident, body))
+            command = self.log.append_command(Command(name, model.cursor, model.tick_cursor, at, who, incident, body))
             reason = _carry_out(db, model, command)
             models.save(db, model)
         return reason
 
-    def _catch_up(self, db: Connection, model: ModelState) -> None:
-        """Carry out what was logged at this cursor: after a kill before it reached the state, or in a rebuild."""
+    def _catch_up(self, db: Connection, model: ModelState) -> bool:
+        """Carry out what was logged at this cursor: after a kill before it reached the state, or in a rebuild. Whether
+        there was anything."""
         lanes: list[Command | Tick] = [
             *self.log.commands(model.name, model.command_cursor),
             *self.log.ticks(model.name, model.tick_cursor),
         ]
-        for entry in sorted(lanes, key=lambda e: (e.after_seq, e.at)):
-            if entry.after_seq > model.cursor:
-                return
+        due_now = sorted((e for e in lanes if e.after_seq <= model.cursor), key=_place)
+        for entry in due_now:
             if isinstance(entry, Command):
                 _carry_out(db, model, entry)
             else:
                 self._tick(db, model, entry)
+        return bool(due_now)
 
     def _tick(self, db: Connection, model: ModelState, tick: Tick) -> None:
         model.clock = max(model.clock, tick.at)
@@ -155,6 +173,13 @@ class Worker:
         return ModelSpec.from_dict(declaration.body)
 
 
+def _place(entry: Command | Tick) -> tuple[int, int, int]:
+    """Where an entry of the two lanes stood between the segments: a command behind the tick that it names."""
+    if isinstance(entry, Command):
+        return entry.after_seq, entry.after_tick, entry.seq
+    return entry.after_seq, entry.seq, 0
+
+
 def _carry_out(db: Connection, model: ModelState, command: Command) -> DecisionReason:
     incident = incidents.find(db, command.incident)
     actor = Actor(command.actor["id"], ActorKind(command.actor["kind"]))
@@ -171,30 +196,32 @@ class WorkerThread(threading.Thread):
         super().__init__(name="vigil-worker", daemon=True)
         self.worker = worker
         self.tick_seconds = tick_seconds
+        self.last_round: datetime | None = None      # without a fault: what shows that the worker is alive
         self._wake = threading.Event()
-        self._stop = threading.Event()
+        self._ending = threading.Event()
 
     def wake(self) -> None:
         self._wake.set()
 
     def stop(self) -> None:
         """Stop after the transaction under way; what is left is folded at the next start."""
-        self._stop.set()
+        self._ending.set()
         self._wake.set()
         self.join(timeout=60)
 
     def run(self) -> None:
-        while not self._stop.is_set():
+        while not self._ending.is_set():
             try:
                 self._round()
+                self.last_round = self.worker.now()
             except Exception:       # the loop outlives any fault; what it did not commit is taken again
                 logger.exception("fold failed; trying again")
-                self._stop.wait(1.0)
+                self._ending.wait(1.0)
 
     def _round(self) -> None:
         worked = False
         for name in self.worker.log.models():
-            while not self._stop.is_set() and self.worker.step(name):
+            while not self._ending.is_set() and self.worker.step(name):
                 worked = True
         if not worked and not self._wake.wait(self.tick_seconds):
             for name in self.worker.log.models():

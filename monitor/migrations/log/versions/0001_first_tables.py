@@ -13,6 +13,7 @@ def upgrade() -> None:
     sa.Column('seq', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('model', sa.String(length=64), nullable=False),
     sa.Column('after_seq', sa.BigInteger(), nullable=False),
+    sa.Column('after_tick', sa.BigInteger(), nullable=False),
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.Column('actor', sa.JSON(), nullable=False),
     sa.Column('incident', sa.String(length=64), nullable=False),

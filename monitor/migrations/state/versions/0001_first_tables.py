@@ -141,6 +141,7 @@ def upgrade() -> None:
     sa.Column('coverage', sa.Float(), nullable=True),
     sa.Column('step', sa.Integer(), nullable=False),
     sa.Column('settled', sa.Boolean(), nullable=False),
+    sa.Column('dirty', sa.Boolean(), nullable=False),
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('model', 'family', 'start'),
     sqlite_with_rowid=False

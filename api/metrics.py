@@ -1,0 +1,57 @@
+"""``/metrics`` for Prometheus, and the middleware that counts requests. No key is asked for: it names no person."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.access import Vigil
+from monitor.errors import NotFound
+from monitor.metrics import Instruments
+
+router = APIRouter(tags=["health"])
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def get_metrics(vigil: Vigil, request: Request) -> Response:
+    """The figures that Prometheus scrapes, as OpenMetrics or in the text format; docs/prometheus.md names them."""
+    if not vigil.settings.metrics:
+        raise NotFound("metrics are switched off", "Set VIGIL_METRICS=true to have them")
+    body, content_type = vigil.metrics.render(request.headers.get("accept", ""))
+    return Response(body, headers={"content-type": content_type})
+
+
+class CountRequests:
+    """Counts and times each request by its route's template, never by its path: ids must not become labels."""
+
+    def __init__(self, app: ASGIApp, instruments: Instruments) -> None:
+        self.app = app
+        self.instruments = instruments
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 500      # what a client gets where an error leaves no answer
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        with self.instruments.request_seconds.time() as timer:
+            try:
+                await self.app(scope, receive, noted)
+            finally:
+                route = _route(scope)
+                timer.labels(method, route)
+                self.instruments.requests.labels(method, route, str(status)).inc()
+
+
+def _route(scope: Scope) -> str:
+    """The route's template; what no route takes is one label, whatever paths a scanner tries."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"

@@ -1,0 +1,24 @@
+// The console works without this script; with it, a key in the address signs in, and times show in the viewer's zone.
+"use strict";
+
+const form = document.getElementById("sign-in");
+if (form && location.hash.startsWith("#key=")) {
+  form.elements.key.value = decodeURIComponent(location.hash.slice(5));
+  history.replaceState(null, "", location.pathname + location.search);   // the key does not stay in the history
+  form.submit();
+}
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+for (const time of document.querySelectorAll("time[datetime]")) {
+  time.title = local.format(new Date(time.dateTime));
+}
+
+// A choice is a link at once; without this script the button beside it sends the form.
+const picker = document.getElementById("window");
+if (picker) {
+  picker.addEventListener("change", () => picker.form.requestSubmit());
+  picker.form.classList.add("at-once");
+}
+
+// Charts keep their place before they are drawn, so that nothing moves under the reader.
+for (const chart of document.querySelectorAll(".chart")) chart.style.minHeight = `${chart.dataset.height}px`;

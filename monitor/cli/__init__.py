@@ -1,0 +1,13 @@
+"""The command line: ``vigil``. Commands that ask a service speak HTTP, as any other client does."""
+
+from __future__ import annotations
+
+from monitor.cli import admin, demo, doctor, figures, incidents, models, rows, service
+from monitor.cli.root import vigil
+
+__all__ = ["admin", "demo", "doctor", "figures", "incidents", "main", "models", "rows", "service"]
+
+
+def main() -> None:
+    """The entry point of ``vigil``. The modules above register their commands as they are imported."""
+    vigil(prog_name="vigil")

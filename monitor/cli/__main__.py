@@ -1,0 +1,5 @@
+"""``python -m monitor.cli``: the same as ``vigil``."""
+
+from monitor.cli import main
+
+main()

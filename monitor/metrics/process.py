@@ -1,0 +1,74 @@
+"""What the process counts of itself. Counters begin at 0 with each start, as Prometheus expects."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+_APPEND_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+_FOLD_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Instruments:
+    """Counters and histograms of one process, in ``registry``: HTTP, ingest, log and fold."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series a counter, which nobody reads
+        ProcessCollector(registry=registry)
+        build = Gauge("vigil_build_info", "The version that runs.", ("version", "python_version"), registry=registry)
+        build.labels(version("vigil-ml"), platform.python_version()).set(1)
+        self.requests = Counter(
+            "vigil_http_requests", "HTTP requests answered.", ("method", "route", "status"), registry=registry
+        )
+        self.request_seconds = Histogram(
+            "vigil_http_request_duration_seconds", "Time to answer an HTTP request.", ("method", "route"),
+            buckets=_HTTP_BUCKETS, registry=registry,
+        )  # fmt: skip
+        self._rows = Counter(
+            "vigil_ingest_rows", "Rows of answered batches, accepted or rejected.", ("model", "kind", "result"),
+            registry=registry,
+        )  # fmt: skip
+        self._bytes = Counter(
+            "vigil_ingest_bytes", "Bytes of answered batches, as they came.", ("model", "kind"), registry=registry
+        )
+        self._append_seconds = Histogram(
+            "vigil_log_append_duration_seconds", "Time to make a group of batches durable.",
+            buckets=_APPEND_BUCKETS, registry=registry,
+        )  # fmt: skip
+        self._append_failures = Counter(
+            "vigil_log_append_failures", "Groups of batches that could not be made durable.", registry=registry
+        )
+        self._fold_seconds = Histogram(
+            "vigil_fold_duration_seconds", "Time to fold a batch and to judge the windows that it closes.",
+            buckets=_FOLD_BUCKETS, registry=registry,
+        )  # fmt: skip
+
+    def count_batch(self, model: str, kind: str, size: int, accepted: int, rejected: int) -> None:
+        """Count a batch that was answered; ``size`` in bytes."""
+        self._rows.labels(model, kind, "accepted").inc(accepted)
+        self._rows.labels(model, kind, "rejected").inc(rejected)
+        self._bytes.labels(model, kind).inc(size)
+
+    @contextmanager
+    def append(self) -> Iterator[None]:
+        """Around an append to the log: its time, and whether it failed."""
+        with self._append_failures.count_exceptions(), self._append_seconds.time():
+            yield
+
+    @contextmanager
+    def fold(self) -> Iterator[None]:
+        """Around the fold of one batch."""
+        with self._fold_seconds.time():
+            yield
