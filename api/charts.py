@@ -13,11 +13,12 @@ from typing import Any
 
 from detectors.point import Reason
 from incidents.incident import Incident
-from monitor.views import Distribution, Judged
+from monitor.views import Distribution, Judged, Listed
 
 Spec = dict[str, Any]
 
 BAR = 19                # pixels a bin of a distribution takes
+MOST_LINES = 12         # marks on the axis that still have a line each
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _TIME = {"type": "utc"}
 _AXIS = {"title": None, "grid": False, "labelOverlap": True}
@@ -27,13 +28,9 @@ _NOTHING = "nothing known yet"
 _WHY = {Reason.TOO_FEW_SAMPLES: "too few rows to show"}
 
 
-def millis(instant: str | datetime) -> int:
-    """
-    >>> millis("1970-01-01T00:00:01Z")
-    1000
-    """
-    found = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
-    return round(found.timestamp() * 1000)
+def millis(instant: datetime) -> int:
+    """An instant as Vega takes it."""
+    return round(instant.timestamp() * 1000)
 
 
 def trend(
@@ -48,7 +45,7 @@ def trend(
 ) -> Spec:
     """One metric over event time: value, interval, limit, the reference's value, windows in breach.
 
-    ``series``: rows of ``queries.series``; ``unit``: a D3 number format; ``marks``: what ``occasions`` gives;
+    ``series``: rows of ``views.series``; ``unit``: a D3 number format; ``marks``: what ``occasions`` gives;
     ``selected``: the start of a window to point out, in milliseconds.
     """
     rows = [_row(r) for r in series]
@@ -80,12 +77,19 @@ def trend(
     return _chart(rows, {"layer": layers}, height)
 
 
-def occasions(incidents: Iterable[Incident], signals: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is marked on the axis: incidents where they started, signals of the streaming detectors where they came."""
+def occasions(
+    incidents: Iterable[Incident | Listed], signals: Iterable[dict[str, Any]], every: int = 1
+) -> list[dict[str, Any]]:
+    """What is marked on the axis: incidents where they started, and signals of the streaming detectors where they came.
+    Of several signals within ``every`` milliseconds (a window's length) the first stands for all."""
     found = [{"kind": "incident", "at": millis(i.started_at), "what": f"{i.title} ({i.state})"} for i in incidents]
-    for s in signals:
-        what = f"ADWIN: the {s['stream']} stream went {s['detail'].get('direction', 'elsewhere')}"
-        found.append({"kind": "signal", "at": s["at"] // 1000, "what": what})
+    runs: dict[int, list[dict[str, Any]]] = {}
+    for signal in sorted(signals, key=lambda s: s["at"]):
+        runs.setdefault(signal["at"] // 1000 // every, []).append(signal)
+    for first, *more in runs.values():
+        what = f"ADWIN: the {first['stream']} stream went {first['detail']['direction']}"
+        what += f", and {len(more)} more such signals" if more else ""
+        found.append({"kind": "signal", "at": first["at"] // 1000, "what": what})
     return found
 
 
@@ -115,10 +119,11 @@ def heat(
         {"mark": _mark("rect", "cell"), "encoding": _WINDOW_X | {"color": color, "tooltip": tooltip}},
     ]
     if any("verdict" in r for r in rows):
+        size = min(max(1600 // len({r["start"] for r in rows}), 10), 60)     # as the cells' width allows
         middle = {"calculate": "(datum.start + datum.end) / 2", "as": "middle"}
         layers.append({
             "transform": [{"filter": "datum.verdict === 'breach'"}, middle],
-            "mark": _mark("point", "cell-breach", shape="triangle-up", filled=True),
+            "mark": _mark("point", "cell-breach", shape="triangle-up", filled=True, size=size),
             "encoding": _MIDDLE,
         })  # fmt: skip
     return _chart(rows, {"layer": layers, "encoding": {"y": y}}, max(17 * len(order), 40))
@@ -191,7 +196,7 @@ def _mark(kind: str, style: str, **more: Any) -> Spec:
 
 
 def _row(r: dict[str, Any]) -> dict[str, Any]:
-    start, end = millis(r["start"]), millis(r["end"])
+    start, end = r["start"] // 1000, r["end"] // 1000
     named = {k: r[k] for k in ("value", "low", "high", "n", "limit", "verdict", "provisional", "reason")}
     named["low"] = r["value"] if r["low"] is None else r["low"]
     named["high"] = r["value"] if r["high"] is None else r["high"]
@@ -216,14 +221,13 @@ def _points(y: Spec, which: str, style: str, **more: Any) -> Spec:
 
 def _occasions(found: list[dict[str, Any]], kind: str, shape: str) -> list[Spec]:
     x = {"x": {"field": "at", "type": "temporal", "scale": _TIME}}
-    return [
-        {"data": {"values": found}, "mark": _mark("rule", f"{kind}-line"), "encoding": x},
-        {
-            "data": {"values": found},
-            "mark": _mark("point", kind, shape=shape, filled=True),
-            "encoding": x | {"y": {"value": 0}, "tooltip": [{"field": "what", "title": kind}]},
-        },
-    ]
+    lines = [{"data": {"values": found}, "mark": _mark("rule", f"{kind}-line"), "encoding": x}]
+    tips = {
+        "data": {"values": found},
+        "mark": _mark("point", kind, shape=shape, filled=True),
+        "encoding": x | {"y": {"value": 0}, "tooltip": [{"field": "what", "title": kind}]},
+    }
+    return [*lines, tips] if len(found) <= MOST_LINES else [tips]
 
 
 def _tooltip(what: str, unit: str) -> list[Spec]:

@@ -13,7 +13,6 @@ from api import charts
 from api.access import Vigil, needs
 from api.pages import Page, number_format, render
 from detectors.scope import Scope
-from incidents.incident import Incident
 from incidents.verdict import Kind
 from monitor import queries, views
 from monitor.access import Principal
@@ -21,7 +20,7 @@ from monitor.app import App
 from monitor.errors import InvalidInput, NotFound
 from monitor.judge.measure import Watch
 from monitor.model import ModelSpec
-from monitor.store import incidents, points, streams
+from monitor.store import points, streams
 from monitor.store.models import ModelState
 from monitor.times import from_micros, to_micros
 
@@ -30,6 +29,7 @@ router = APIRouter(route_class=Page)
 Reader = Annotated[Principal, needs("read")]
 SPARK_WINDOWS = 52
 MOST_LIVE = 50
+MOST_SIGNALS = 5_000
 DISPARITIES = ("demographic_parity_ratio", "equal_opportunity_difference", "equalized_odds_difference")
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 
@@ -61,7 +61,7 @@ class Glance:
 def home(request: Request, vigil: Vigil, who: Reader) -> Response:
     """What needs somebody now, then each model."""
     names = visible(vigil, who)
-    live = [i for i in vigil.ask(incidents.search, None, "live", None, 1000) if i.fingerprint.model in names]
+    live = [i for i in vigil.ask(views.listed, None, "live", None, 1000) if i.fingerprint.model in names]
     live.sort(key=lambda i: (-i.severity.rank, i.opened_at))
     glances = [_glance(vigil, name, live) for name in names]
     return render(request, "home.html", who, live=live[:MOST_LIVE], more=len(live[MOST_LIVE:]), models=glances)
@@ -101,7 +101,7 @@ def headline(spec: ModelSpec) -> str:
     return "mae" if spec.task == "regression" else "roc_auc"
 
 
-def _glance(vigil: App, name: str, live: list[Incident]) -> Glance:
+def _glance(vigil: App, name: str, live: list[views.Listed]) -> Glance:
     _, spec = vigil.intake.declared(name)
     state = vigil.model_state(name)
     metric = headline(spec)
@@ -126,11 +126,11 @@ def _sections(
 ) -> dict[str, Any]:
     """All parts of a model's page, from one consistent view."""
     tracks = {family: name for name in views.track_names(db, state.id) for family in (name.partition("/")[0],)}
-    mine = incidents.search(db, state.id, limit=200)
+    mine = views.listed(db, state.id)
     if "drift" not in tracks:
         return {"incidents": mine}
     at = _instant(window)
-    signals = streams.list_signals(db, state.id)
+    signals = streams.list_signals(db, state.id, MOST_SIGNALS)
     spans = views.spans(db, state.id, tracks["drift"])
     page: dict[str, Any] = {"incidents": mine, "spans": [_iso(s) for s in spans]}
     chosen = _holding(spans, at) or spans[-1]
@@ -138,7 +138,8 @@ def _sections(
 
     def marks(kinds: tuple[Kind, ...], stream: str) -> list[dict[str, Any]]:
         of_kind = [i for i in mine if i.fingerprint.kind in kinds]
-        return charts.occasions(of_kind, [s for s in signals if s["stream"] == stream])
+        every = (chosen[1] - chosen[0]) // 1000
+        return charts.occasions(of_kind, [s for s in signals if s["stream"] == stream], every)
 
     drift_marks = marks((Kind.DRIFT, Kind.QUALITY, Kind.SERVICE), "score")
     page |= _drift(db, state, watch, tracks["drift"], chosen, feature, drift_marks)
@@ -162,7 +163,7 @@ def _drift(
     columns, output = watch.reference.space.features, watch.reference.space.output
     now = views.window_points(db, state.id, track, window[0])
     distance = {j.point.scope: j for j in now if j.point.metric == "jensen_shannon"}
-    order = sorted((c.name for c in columns), key=lambda name: -_value(distance.get(Scope(feature=name))))
+    order = sorted((c.name for c in columns), key=lambda name: _worst_first(distance.get(Scope(feature=name))))
     feature = feature or order[0]
     if feature not in order:
         raise NotFound(f"the model has no feature '{feature}'", f"It has {', '.join(order)}")
@@ -176,7 +177,7 @@ def _drift(
     shape = views.distribution(db, state, watch.reference, feature, *window)
 
     def line(scope: Scope, height: int) -> charts.Spec:
-        rows = queries.series(db, state.id, "jensen_shannon", scope.text)
+        rows = views.series(db, state.id, "jensen_shannon", scope.text)
         return charts.trend(rows, "distance", marks=marks, selected=window[0] // 1000, height=height)
 
     output_shape = views.distribution(db, state, watch.reference, output.name, *window)
@@ -217,8 +218,8 @@ def _performance(
     measured = [j.point.metric for j in found if j.point.metric != "label_coverage"]
     if metric not in measured:
         raise NotFound(f"'{metric}' is not measured here", f"Measured are {', '.join(measured)}")
-    rows = queries.series(db, state.id, metric, Scope().text)
-    coverage = queries.series(db, state.id, "label_coverage", Scope().text)
+    rows = views.series(db, state.id, metric, Scope().text)
+    coverage = views.series(db, state.id, "label_coverage", Scope().text)
     unit, known, start = number_format(metric), watch.baseline.get((metric, "model")), window[0] // 1000
     line = charts.trend(rows, metric, unit=unit, reference=known, marks=marks, selected=start, height=240)
     return {
@@ -237,7 +238,7 @@ def _fairness(
     track: str,
     at: int | None,
     attribute: str | None,
-    mine: list[Incident],
+    mine: list[views.Listed],
 ) -> dict[str, Any]:
     attributes = list(watch.spec.protected_attributes)
     attribute = attribute or attributes[0]
@@ -249,7 +250,7 @@ def _fairness(
     marks = charts.occasions([i for i in mine if i.fingerprint.attribute == attribute], [])
     lines = []
     for metric in DISPARITIES:
-        rows = queries.series(db, state.id, metric, Scope(attribute=attribute).text)
+        rows = views.series(db, state.id, metric, Scope(attribute=attribute).text)
         known = watch.baseline.get((metric, Scope(attribute=attribute).text))
         chart = charts.trend(
             rows, metric, unit=number_format(metric), reference=known, marks=marks, selected=start, height=140
@@ -282,8 +283,11 @@ def groups(
     return {"rates": rates, "too_few": few, "min_group": declared.min_group}
 
 
-def _value(judged: views.Judged | None) -> float:
-    return -1.0 if judged is None or judged.point.measurement.value is None else judged.point.measurement.value
+def _worst_first(judged: views.Judged | None) -> tuple[bool, float]:
+    """Sorts what is in breach first, then by value, and what is unknown last."""
+    if judged is None or judged.point.measurement.value is None:
+        return True, 1.0
+    return judged.verdict != "breach", -judged.point.measurement.value
 
 
 def _instant(text: str | None) -> int | None:

@@ -18,6 +18,7 @@ from detectors.scope import Scope
 from incidents.commands import Acknowledge, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
 from incidents.events import Event, EventKind
 from incidents.incident import Incident, State
+from incidents.machine import REOPEN_WINDOW
 from incidents.verdict import Kind
 from monitor import queries, views
 from monitor.access import Principal
@@ -32,6 +33,8 @@ router = APIRouter(route_class=Page)
 
 Operator = Annotated[Principal, needs("operate")]
 Action = Literal["acknowledge", "resolve", "reopen", "comment", "dispose", "close"]
+
+MOST = 500
 
 # What a person reads after a command: what was done, or why nothing was.
 DONE: dict[str, str] = {
@@ -89,7 +92,7 @@ def incident_page(request: Request, vigil: Vigil, who: Reader, incident_id: str,
     notice = (said in DONE, DONE.get(said) or NOTHING.get(said))
     timeline = collapsed(vigil.ask(store.events, incident_id))
     may = {"operate", "admin"} & who.scopes and who.kind == "person"
-    actions = allowed(incident) if may else []
+    actions = allowed(incident, vigil.now()) if may else []
     kept: dict[str, Any] = {"incident": incident, "notice": notice, "timeline": timeline, "actions": actions}
     return render(request, "incident.html", who, dispositions=list(Disposition), **kept, **page)
 
@@ -126,8 +129,10 @@ def act(
     return _back(incident_id, action if reason.value == "done" else reason.value)
 
 
-def allowed(incident: Incident) -> list[Action]:
+def allowed(incident: Incident, now: datetime) -> list[Action]:
     """What may be done to an incident as it stands, the likeliest first."""
+    ended = incident.resolved_at
+    again: list[Action] = ["reopen"] if ended is not None and now - ended < REOPEN_WINDOW else []
     match incident.state:
         case State.OPEN:
             return ["acknowledge", "resolve", "comment", "dispose"]
@@ -135,9 +140,9 @@ def allowed(incident: Incident) -> list[Action]:
             return ["resolve", "comment", "dispose"]
         case State.RESOLVED:
             ready = incident.disposition is not None and incident.root_cause is not None
-            return ["close", "dispose", "comment", "reopen"] if ready else ["dispose", "comment", "reopen"]
+            return ["close", "dispose", "comment", *again] if ready else ["dispose", "comment", *again]
         case State.CLOSED:
-            return ["comment"]
+            return ["comment", *again]
 
 
 def collapsed(events: list[Event]) -> list[tuple[Event, int, datetime]]:
@@ -157,7 +162,7 @@ def _picture(db: Connection, state: ModelState, watch: Watch, incident: Incident
         return {}
     point = worst.verdicts[0]["point"]
     metric, scope = point["metric"], Scope(**point["scope"])
-    rows = queries.series(db, state.id, metric, scope.text)
+    rows = views.series(db, state.id, metric, scope.text)
     known = watch.baseline.get((metric, scope.text))
     line = charts.trend(
         rows, metric, unit=number_format(metric), reference=known, marks=charts.occasions([incident], []),
@@ -177,11 +182,11 @@ def _picture(db: Connection, state: ModelState, watch: Watch, incident: Incident
     return page
 
 
-def _search(db: Connection, model: str | None, state: str | None, severity: str | None) -> list[Incident]:
+def _search(db: Connection, model: str | None, state: str | None, severity: str | None) -> list[views.Listed]:
     known = None if model is None else models.load(db, model)
     if model is not None and known is None:
         return []
-    return store.search(db, None if known is None else known.id, state, severity, 500)
+    return views.listed(db, None if known is None else known.id, state, severity, MOST)
 
 
 def _back(incident_id: str, said: str) -> Response:

@@ -31,9 +31,9 @@ def open_database(url: str, *, durable: bool) -> Engine:
         connection.isolation_level = None           # transactions are begun below, not by the driver
         cursor = connection.cursor()
         for pragma in (
+            "busy_timeout=30000",       # first, as the next waits for others too
             "journal_mode=WAL",
             f"synchronous={'FULL' if durable else 'NORMAL'}",
-            "busy_timeout=30000",
             "cache_size=-32000",
             "temp_store=MEMORY",
             "foreign_keys=ON",

@@ -61,17 +61,6 @@ def find_points(
     return out, (page[-1]["id"] if len(rows) > limit else None)
 
 
-def series(db: Connection, model: int, metric: str, scope: str) -> list[dict[str, Any]]:
-    """The latest revision of each window of one metric and scope, in the order of time, with its limit and verdict."""
-    query = (
-        select(points, verdicts.c.verdict, verdicts.c.limit, verdicts.c.monitor)
-        .outerjoin(verdicts, verdicts.c.point == points.c.id)
-        .where(points.c.model == model, points.c.metric == metric, points.c.scope == scope, points.c.latest)
-        .order_by(points.c.start)
-    )
-    return [_series_row(r) for r in db.execute(query).mappings()]
-
-
 def latest_points(db: Connection, model: int, metric: str | None = None) -> list[MetricPoint]:
     """The last window's points of each metric and scope."""
     last = (
@@ -139,16 +128,6 @@ def _verdicts(db: Connection, ids: list[int]) -> dict[int, list[dict[str, Any]]]
             shown = {k: r[k] for k in ("monitor", "verdict", "reason", "limit", "severity")}
             found.setdefault(r["point"], []).append(shown)
     return found
-
-
-_SERIES = (
-    "value", "low", "high", "n", "reason", "coverage", "provisional", "verdict", "limit", "monitor", "revision",
-)  # fmt: skip
-
-
-def _series_row(r: Any) -> dict[str, Any]:
-    window = {"start": rfc3339(from_micros(r["start"])), "end": rfc3339(from_micros(r["end"]))}
-    return window | {name: r[name] for name in _SERIES}
 
 
 def on_grain(spec: ModelSpec, start: int, end: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, select
@@ -13,12 +13,13 @@ from detectors.point import MetricPoint
 from detectors.reference import Reference
 from detectors.summaries.grids import CategoryGrid
 from detectors.summaries.summary import Floats
-from incidents.verdict import VerdictKind
+from incidents.verdict import Fingerprint, Severity, VerdictKind
+from incidents.wire import instant
 from monitor.model.words import QUALITY_METRICS
 from monitor.store import summaries
 from monitor.store.models import ModelState
 from monitor.store.points import read_point
-from monitor.store.tables import points, verdicts, windows
+from monitor.store.tables import incidents, points, verdicts, windows
 from monitor.times import from_micros
 
 Kind = Literal["drift", "quality", "performance", "fairness"]
@@ -26,6 +27,8 @@ KINDS: tuple[Kind, ...] = ("drift", "quality", "performance", "fairness")
 LOOK_BACK = 100             # windows: outcomes may come later than this many, and then nothing is known
 MOST_CATEGORIES = 12        # bars of a distribution, before "other"
 
+_SERIES = ("start", "end", "value", "low", "high", "n", "reason", "provisional")
+_IN_BODY = ("title", "clock", "started_at", "resolved_at", "assignee")
 _FAMILY: dict[Kind, str] = {k: "drift" if k == "quality" else k for k in KINDS}
 _WORST_FIRST = (VerdictKind.BREACH, VerdictKind.INCONCLUSIVE, VerdictKind.OK, VerdictKind.UNKNOWN)
 
@@ -71,6 +74,50 @@ class Distribution:
     n: tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An incident as a list shows it: without its evidence, which may be long."""
+
+    id: str
+    fingerprint: Fingerprint
+    state: str
+    severity: Severity
+    title: str
+    clock: str
+    started_at: datetime
+    opened_at: datetime
+    resolved_at: datetime | None
+    assignee: str | None
+
+
+def listed(
+    db: Connection,
+    model: int | None = None,
+    state: str | None = None,
+    severity: str | None = None,
+    limit: int = 200,
+) -> list[Listed]:
+    """Incidents, live ones first, then the latest opened. ``state`` may also be ``live``."""
+    body = {name: incidents.c.body[name].as_string() for name in _IN_BODY}
+    plain = (incidents.c.id, incidents.c.fingerprint, incidents.c.state, incidents.c.severity, incidents.c.opened_at)
+    query = select(*plain, *body.values())
+    if model is not None:
+        query = query.where(incidents.c.model == model)
+    if state is not None:
+        query = query.where(incidents.c.active if state == "live" else incidents.c.state == state)
+    if severity is not None:
+        query = query.where(incidents.c.severity == severity)
+    order = (incidents.c.active.desc(), incidents.c.opened_at.desc(), incidents.c.id)
+    found = []
+    for id_, fingerprint, now, grave, opened, title, clock, started, resolved, assignee in db.execute(
+        query.order_by(*order).limit(limit)
+    ):
+        ended = None if resolved is None else instant(resolved)
+        kept = (title, clock, instant(started), from_micros(opened), ended, assignee)
+        found.append(Listed(id_, Fingerprint.parse(fingerprint), now, Severity(grave), *kept))
+    return found
+
+
 def health(db: Connection, model: int) -> list[Health]:
     """Each kind that is monitored, in the order of ``KINDS``; of several tracks of a kind, the worst."""
     found: dict[Kind, Health] = {}
@@ -105,6 +152,20 @@ def last_known(db: Connection, model: int, track: str, metric: str) -> tuple[int
     )
     row = db.execute(query).first()
     return None if row is None else (row[0], row[1])
+
+
+def series(db: Connection, model: int, metric: str, scope: str) -> list[dict[str, Any]]:
+    """The latest revision of each window of one metric and scope, in the order of time, with its limit and verdict.
+    Instants are microseconds."""
+    columns = (points.c[name] for name in _SERIES)
+    query = (
+        select(*columns, verdicts.c.verdict, verdicts.c.limit)
+        .outerjoin(verdicts, verdicts.c.point == points.c.id)
+        .where(points.c.model == model, points.c.metric == metric, points.c.scope == scope, points.c.latest)
+        .order_by(points.c.start)
+    )
+    names = (*_SERIES, "verdict", "limit")
+    return [dict(zip(names, row, strict=True)) for row in db.execute(query)]
 
 
 def strip(db: Connection, model: int, metric: str) -> list[tuple[str, int, int, float, str | None]]:

@@ -31,7 +31,7 @@ function theme() {
       "hover": { opacity: 0 },
       "empty": { color: text, fontSize: 11 },
       "cell": { cursor: "pointer" },
-      "cell-breach": { color: colour("--on-heat"), size: 12, opacity: 1 },
+      "cell-breach": { color: colour("--on-heat"), opacity: 1 },
       "whisker": { color: value, strokeWidth: 2, opacity: 0.6 },
       "dot": { color: value, size: 80, opacity: 1 },
       "bar": { cornerRadiusEnd: 1 },

@@ -2,10 +2,17 @@
 "use strict";
 
 const form = document.getElementById("sign-in");
-if (form && location.hash.startsWith("#key=")) {
+
+function signIn() {
+  if (!location.hash.startsWith("#key=")) return;
   form.elements.key.value = decodeURIComponent(location.hash.slice(5));
   history.replaceState(null, "", location.pathname + location.search);   // the key does not stay in the history
   form.submit();
+}
+
+if (form) {
+  signIn();
+  addEventListener("hashchange", signIn);     // the link was opened on this very page
 }
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });

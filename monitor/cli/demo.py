@@ -37,10 +37,10 @@ PATIENCE = 120.0        # seconds that a service of somebody else's may be away 
 @click.option("--url", help="Replay into the service there, and start none.")
 @click.option("--key", help="The key for --url: its scopes are ingest, read and admin.")
 def demo(out: Out, settings: Settings, once: bool, where: str, url: str | None, key: str | None) -> None:
-    """Start a service on var/demo, replay real data through its API, show what it found, and serve on.
+    """Start a service on var/demo, replay real data, show what it found, and serve on.
 
-    Run again, it goes on with what is there: what was sent before counts once. Exit code 1 where what comes out is not
-    what must come out.
+    The replay goes through the public API, like any model service. Run again, it goes on with what is there: what was
+    sent before counts once. Exit code 1 where what comes out is not what must come out.
     """
     signal.signal(signal.SIGTERM, _interrupt)       # as Ctrl-C: the service must not outlive the demo
     recording = open_recording(where)

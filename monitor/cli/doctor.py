@@ -92,7 +92,8 @@ def _database(name: str, url: str) -> Iterator[Check]:
     try:
         with reading(engine) as db:
             db.execute(text("select count(*) from sqlite_master"))
-            version = MigrationContext.configure(db).get_current_revision()
+            table = {"version_table": f"alembic_version_{name}"}
+            version = MigrationContext.configure(db, opts=table).get_current_revision()
     except DBAPIError as error:
         mend = "See that the file is whole and this user may use it"
         yield Check(f"{name} database", "fault", f"{file}: {error.orig}", mend)

@@ -42,7 +42,8 @@ class Failure(click.ClickException):
             return
         click.echo(f"error: {self.detail}", file=to)
         for fault in self.faults:
-            click.echo(f"  {_described(fault)}", file=to)
+            if (said := _described(fault)) not in self.detail:
+                click.echo(f"  {said}", file=to)
         if self.mend:
             click.echo(f"what to do: {self.mend}", file=to)
 

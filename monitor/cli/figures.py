@@ -40,8 +40,8 @@ def report(
     rows = [_row(p, verdicts) for p in found["points"]]
     out.table(("metric", "of", "value", "95 % interval", "n", "verdict"), rows)
     if found["causes"]:
-        out.line("moved most: " + ", ".join(f"{c['name']} ({c['metric']} {shown(c['value'])})"
-                                            for c in found["causes"][:5]))  # fmt: skip
+        moved = [f"{c['feature']} ({c['metric']} {shown(c['value'])})" for c in found["causes"][:5]]
+        out.line(f"moved most: {', '.join(moved)}")
 
 
 @on_service(vigil, "kpis", example="vigil kpis --period 2026-Q3")

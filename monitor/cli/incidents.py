@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import click
@@ -48,7 +49,7 @@ def show(out: Out, client: Client, incident_id: str) -> None:
     windows = [(f"{minute(e['window_start'])} to {minute(e['window_end'])}", e["summary"]) for e in found["evidence"]]
     out.table(("window", "what it showed"), windows)
     out.table(("cause", "metric", "value"), [(c["name"], c["metric"], c["value"]) for c in found["causes"][:10]])
-    out.table(("when", "what", "who"), [(minute(e["at"]), e["kind"], e["actor"]["id"]) for e in events])
+    out.table(("when", "what", "who"), _timeline(events))
 
 
 @on_service(incident, "ack", example="vigil incident ack INCIDENT_ID --note 'looking into it'")
@@ -103,6 +104,17 @@ def _do(out: Out, client: Client, incident_id: str, verb: str, body: dict[str, A
     state = answer["incident"]["state"]
     said = "done" if answer["changed"] else f"nothing changed ({answer['reason'].replace('_', ' ')})"
     out.line(f"{incident_id}: {said}; it is {state}")
+
+
+def _timeline(events: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """A line an event; a run of events of one kind by one actor is one line, for some last for years."""
+    lines = []
+    for (kind, who), run in groupby(events, lambda e: (e["kind"].replace("_", " "), e["actor"]["id"])):
+        found = list(run)
+        first, last = minute(found[0]["at"]), minute(found[-1]["at"])
+        more = f", {len(found)} times" if len(found) > 1 else ""
+        lines.append((f"{first} to {last}" if more else f"{first}", kind + more, who))
+    return lines
 
 
 def _row(i: dict[str, Any]) -> tuple[Any, ...]:

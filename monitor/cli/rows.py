@@ -16,6 +16,7 @@ from monitor.cli.failure import USAGE, Failure
 from monitor.cli.files import Declared, bare_columns, column_names, pieces, to_wire_names
 from monitor.cli.out import Out
 from monitor.cli.root import reference, vigil
+from monitor.cli.waiting import wait_folded
 
 PATIENCE = 60.0     # seconds that a piece is sent again while the service is away or asks to wait
 
@@ -26,6 +27,7 @@ _clock = click.option(
     "--clock", type=click.Choice(["wall", "event"]), default="wall", show_default=True,
     help="'event' marks a replay or backfill.",
 )  # fmt: skip
+_wait = click.option("--wait", is_flag=True, help="Until all of it is folded, so that a report has it.")
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -35,13 +37,17 @@ vigil reference load census-employment data/census/reference.parquet \\
 @click.argument("model")
 @click.argument("file", type=_file)
 @_rename
-def load(out: Out, client: Client, model: str, file: Path, rename: tuple[str, ...]) -> None:
-    """Load FILE as the reference of MODEL: Parquet, Arrow or JSON, outcome columns inline.
+@_wait
+def load(out: Out, client: Client, model: str, file: Path, rename: tuple[str, ...], wait: bool) -> None:
+    """Load FILE as the reference of MODEL.
 
-    A column that is no field of the interface is taken as the feature or protected attribute of its name. Another
-    reference replaces the one before, and all that was sent is measured against it anew.
+    Parquet, Arrow or JSON, outcome columns inline. A column that is no field of the interface is taken as the feature
+    or protected attribute of its name. Another reference replaces the one before, and all that was sent is measured
+    against it anew.
     """
     answers = _send(out, client, model, "reference", [file], None, rename, {})
+    if wait:
+        wait_folded(client, [model])
     _tell(out, model, "reference", answers)
 
 
@@ -54,6 +60,7 @@ vigil ingest census-employment predictions data/census/predictions.parquet --clo
 @_rename
 @_clock
 @click.option("--rows", type=click.IntRange(1, 100_000), default=10_000, show_default=True, help="Rows a request.")
+@_wait
 def ingest(
     out: Out,
     client: Client,
@@ -63,14 +70,17 @@ def ingest(
     rename: tuple[str, ...],
     clock: str,
     rows: int,
+    wait: bool,
 ) -> None:
-    """Send FILES as predictions or outcomes of MODEL: Parquet (.parquet), Arrow (.arrow, .arrows, .ipc, .feather) or
-    JSON (.json, .jsonl, .ndjson).
+    """Send FILES as predictions or outcomes of MODEL.
 
-    Columns are mapped as in 'vigil reference load'; JSON is sent under its own names. The same file sent again counts
-    once. Rejected rows are listed, and do not change the exit code unless no row of a request was good.
+    Formats: Parquet (.parquet), Arrow (.arrow, .arrows, .ipc, .feather), JSON (.json, .jsonl, .ndjson). Columns are
+    mapped as in 'vigil reference load'; JSON is sent under its own names. The same file sent again counts once.
+    Rejected rows are listed, and do not change the exit code unless no row of a request was good.
     """
     answers = _send(out, client, model, kind, files, rows, rename, {"clock": clock})
+    if wait:
+        wait_folded(client, [model])
     _tell(out, model, kind, answers)
 
 

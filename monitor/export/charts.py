@@ -8,6 +8,8 @@ from typing import Any
 
 import vl_convert
 
+from monitor.export.words import quantity
+
 WIDTH, HEIGHT = 190, 44
 
 # Vega writes colours as it is told. These two stand for the page's variables, so that a picture follows light and dark.
@@ -50,7 +52,7 @@ def trend(title: str, unit: str, steps: Sequence[Mapping[str, Any]]) -> str | No
             "invalid": "break-paths-show-path-domains",
         },
     }
-    return _in_page(vl_convert.vegalite_to_svg(spec), f"{title}: {_said(steps)}")
+    return _in_page(vl_convert.vegalite_to_svg(spec), f"{title}: {_said(unit, steps)}")
 
 
 def _in_page(svg: str, label: str) -> str:
@@ -62,5 +64,5 @@ def _in_page(svg: str, label: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{safe}" ', 1)
 
 
-def _said(steps: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{s['period']} {'unknown' if s['value'] is None else format(s['value'], '.4g')}" for s in steps)
+def _said(unit: str, steps: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{s['period']} {'unknown' if s['value'] is None else quantity(s['value'], unit)}" for s in steps)

@@ -49,10 +49,10 @@ UNITS = {
 def basis(k: dict[str, Any]) -> str:
     """What a figure stands on.
 
-    >>> basis({"unit": "ratio", "numerator": 3, "denominator": 4, "n": 4})
+    >>> basis({"unit": "ratio", "value": 0.75, "numerator": 3, "denominator": 4, "n": 4})
     '3 of 4'
-    >>> basis({"unit": "per_model_quarter", "numerator": 1, "denominator": 1.0, "n": 1})
-    '1 in 1 model-quarters'
+    >>> basis({"unit": "per_model_quarter", "value": 0.5, "numerator": 1, "denominator": 2.0, "n": 1})
+    '1 in 2 model-quarters'
     """
     top, bottom, unit = k["numerator"], k["denominator"], k["unit"]
     if k["value"] is not None and top is not None and bottom is not None:

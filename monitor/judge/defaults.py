@@ -50,16 +50,14 @@ def monitors_for(spec: ModelSpec, reference: Reference, baseline: Reading) -> tu
 def volume_monitor(spec: ModelSpec, history: Sequence[float]) -> MonitorSpec | None:
     """The monitor of ``row_count``, whose limit is set from the windows before; ``None`` with too few of them.
 
-    ``history``: the row counts of earlier windows, the latest first.
+    ``history``: the row counts of earlier windows that had rows, the latest first: silence does not become the usual.
     """
     least, most = VOLUME_HISTORY
     if spec.monitors is not None or len(history) < least:
         return None
     usual = statistics.median(history[:most])
-    if usual == 0:
-        return None
     limit = Limit(low=VOLUME[0] * usual, high=VOLUME[1] * usual)
-    return _monitor(spec, "row_count", Scope(), "drift", limit, min_samples=1)
+    return _monitor(spec, "row_count", Scope(), "drift", limit, min_samples=0)
 
 
 def _column_monitors(spec: ModelSpec, column: Column) -> list[MonitorSpec]:

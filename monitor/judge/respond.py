@@ -110,21 +110,22 @@ def _evidence(
         window.start,
         window.end,
         "; ".join(_sentence(v) for v in ranked[:3]) + (f"; and {len(ranked) - 3} more" if len(ranked) > 3 else ""),
-        tuple(causes(fingerprint.kind, ranked, moved)),
+        tuple(causes(fingerprint, ranked, moved)),
         tuple(v.as_dict() for v in ranked[:MOST_CAUSES]),
         _excess(worst),
     )
 
 
-def causes(kind: Kind, breaches: Sequence[Verdict], moved: Sequence[MetricPoint]) -> list[Cause]:
-    """What an incident points at: the features that moved most; for quality and fairness the columns and groups."""
-    if kind in (Kind.DRIFT, Kind.PERFORMANCE):
+def causes(fingerprint: Fingerprint, breaches: Sequence[Verdict], moved: Sequence[MetricPoint]) -> list[Cause]:
+    """What an incident points at: the features that moved most; for quality the columns, for fairness the groups of its
+    attribute with the rate that the worst breach compares, the lowest first."""
+    if fingerprint.kind in (Kind.DRIFT, Kind.PERFORMANCE):
         return [Cause(c.feature, c.metric, c.value, c.text) for c in rank_causes(moved)[:MOST_CAUSES]]
-    if kind is Kind.FAIRNESS:
-        groups = [p for p in moved if p.scope.group is not None and p.measurement.known]
+    if fingerprint.kind is Kind.FAIRNESS:
         metric = _RATE_BEHIND.get(breaches[0].point.metric, "selection_rate")
-        rates = sorted((p for p in groups if p.metric == metric), key=lambda p: p.measurement.value or 0.0)
-        return [Cause(f"{p.scope.attribute}={p.scope.group}", metric, p.measurement.value) for p in rates[:MOST_CAUSES]]
+        groups = [p for p in moved if p.metric == metric and p.scope.attribute == fingerprint.attribute]
+        known = sorted((p.measurement.value, str(p.scope.group)) for p in groups if p.measurement.value is not None)
+        return [Cause(f"{fingerprint.attribute}={group}", metric, rate) for rate, group in known[:MOST_CAUSES]]
     return [
         Cause(v.point.scope.feature or "all rows", v.point.metric, v.point.measurement.value, _sentence(v))
         for v in breaches[:MOST_CAUSES]

@@ -108,7 +108,7 @@ def read_point(r: RowMapping, reference: str | None = "reference") -> MetricPoin
 
 
 def history(db: Connection, model: int, metric: str, scope: str, before: int, limit: int) -> list[float]:
-    """The latest known values of a series before an instant, newest first."""
+    """The latest values above 0 of a series before an instant, newest first."""
     query = (
         select(points.c.value)
         .where(
@@ -117,7 +117,7 @@ def history(db: Connection, model: int, metric: str, scope: str, before: int, li
             points.c.scope == scope,
             points.c.start < before,
             points.c.latest,
-            points.c.value.is_not(None),
+            points.c.value > 0,
         )
         .order_by(points.c.start.desc())
         .limit(limit)

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from detectors.reference import Reference
-from incidents.commands import command_from_json
+from incidents.commands import Clock, command_from_json
 from incidents.events import Actor, ActorKind
 from incidents.machine import DecisionReason, decide
 from monitor.clock import Now
@@ -183,7 +183,10 @@ def _place(entry: Command | Tick) -> tuple[int, int, int]:
 def _carry_out(db: Connection, model: ModelState, command: Command) -> DecisionReason:
     incident = incidents.find(db, command.incident)
     actor = Actor(command.actor["id"], ActorKind(command.actor["kind"]))
-    decision = decide(incident, command_from_json(command.body), actor, from_micros(command.at))
+    # In a replay it is now the time of the data: an incident has one clock, and its times can be compared.
+    replayed = incident is not None and incident.clock is Clock.EVENT
+    now = from_micros(model.clock if replayed else command.at)
+    decision = decide(incident, command_from_json(command.body), actor, now)
     incidents.record(db, model.id, incident, decision.events)
     model.command_cursor = command.seq
     return decision.reason

@@ -19,11 +19,11 @@ from monitor.app import App
 from monitor.settings import Settings
 
 ROWS = slice(131_000, 145_000)      # December 2017 and January 2018, the people in group quarters among them
-ARGUMENTS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+ARGUMENTS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+LAPTOP = {"width": 1280, "height": 800}
 
 
 @dataclass

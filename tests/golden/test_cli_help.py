@@ -10,7 +10,6 @@ import click
 import pytest
 from click.testing import CliRunner
 
-import monitor.cli
 from monitor.cli.root import vigil
 
 TEXTS = Path(__file__).parent / "cli"

@@ -16,6 +16,7 @@ from pathlib import Path
 import census
 import httpx
 import pytest
+from inprocess import declare, fold, open_vigil, take
 from state import EXACT, contents, differing
 
 from monitor.app import App
@@ -155,17 +156,10 @@ def _wait_until_folded(service: Service, headers: dict[str, str]) -> None:
 
 def _undisturbed(folder: Path, posts: list[census.Post]) -> dict[str, list[str]]:
     """The same stream, taken once and never interrupted."""
-    import asyncio
-
-    from monitor.model import parse_declaration
-
-    vigil = App(Settings(data_dir=folder, worker="none"))
-    vigil.writer.start()
-    vigil.declare(parse_declaration(census.declaration(), "yaml"), "sender")
-    for kind, body in posts:
-        asyncio.run(vigil.intake.take(census.MODEL, kind, census.ARROW, body, {"clock": "event"}, None))  # type: ignore[arg-type]
-    while vigil.worker.step(census.MODEL):
-        pass
+    vigil = open_vigil(folder)
+    declare(vigil, census.declaration())
+    take(vigil, census.MODEL, posts)
+    fold(vigil, census.MODEL)
     found = contents(vigil.state, EXACT)
     vigil.stop()
     return found

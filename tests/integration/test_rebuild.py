@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import census
 import numpy as np
+from inprocess import declare, fold, open_vigil, take
+from sqlalchemy import Connection
 from state import EXACT, contents, differing
 
 from incidents.commands import Acknowledge, Comment
 from monitor.access import Principal
 from monitor.app import App
-from monitor.model import parse_declaration
-from monitor.settings import Settings
+from monitor.store import incidents
 
 PERSON = Principal("ana", "person", frozenset({"operate"}), None)
 ALL = (*EXACT, "models", "folded")
@@ -31,29 +31,12 @@ class Hands:
         return self.at
 
 
-def _open(folder: Path, now: Hands) -> App:
-    vigil = App(Settings(data_dir=folder, worker="none"), now)
-    vigil.writer.start()
-    return vigil
-
-
-def _take(vigil: App, model: str, kind: str, body: bytes, media: str, clock: str) -> None:
-    vigil.now.at += timedelta(milliseconds=1)  # type: ignore[attr-defined]  # the hands
-    taken = vigil.intake.take(model, kind, media, body, {"clock": clock}, None)  # type: ignore[arg-type]
-    assert asyncio.run(taken).rejected == 0
-
-
-def _fold(vigil: App, model: str) -> None:
-    while vigil.worker.step(model):
-        pass
-
-
 def _rebuilt(folder: Path, now: Hands, model: str) -> dict[str, list[str]]:
     """What the log alone makes, after the state's database is gone."""
     for file in folder.glob("vigil.db*"):
         file.unlink()
-    vigil = _open(folder, now)
-    _fold(vigil, model)
+    vigil = open_vigil(folder, now)
+    fold(vigil, model)
     vigil.worker.catch_up(model)
     found = contents(vigil.state, ALL)
     vigil.stop()
@@ -62,19 +45,20 @@ def _rebuilt(folder: Path, now: Hands, model: str) -> dict[str, list[str]]:
 
 def test_a_replay_rebuilt_from_the_log_gives_the_same_points_and_incidents(tmp_path: Path) -> None:
     now = Hands(datetime(2026, 11, 1, tzinfo=UTC))
-    vigil = _open(tmp_path, now)
-    vigil.declare(parse_declaration(census.declaration(), "yaml"), "ana")
-    _take(vigil, census.MODEL, *census.reference(), census.ARROW, "event")
+    vigil = open_vigil(tmp_path, now)
+    declare(vigil, census.declaration())
+    take(vigil, census.MODEL, [census.reference()])
     acknowledged = False
-    for i, (kind, body) in enumerate(census.arrivals(slice(131_000, 139_000), 500)):
-        _take(vigil, census.MODEL, kind, body, census.ARROW, "event")
+    for i, post in enumerate(census.arrivals(slice(131_000, 139_000), 500)):
+        now.at += timedelta(milliseconds=1)
+        take(vigil, census.MODEL, [post])
         if i % 3 == 0:      # the worker takes what is there, now more and now less: it must not matter
-            _fold(vigil, census.MODEL)
+            fold(vigil, census.MODEL)
         live = vigil.ask(_live)
         if live and not acknowledged:
-            incident, reason = vigil.command(live[0], Acknowledge("mine"), PERSON)
+            _, reason = vigil.command(live[0], Acknowledge("mine"), PERSON)
             acknowledged = reason.value == "done"
-    _fold(vigil, census.MODEL)
+    fold(vigil, census.MODEL)
     first = contents(vigil.state, ALL)
     vigil.stop()
     assert acknowledged
@@ -86,28 +70,29 @@ def test_a_replay_rebuilt_from_the_log_gives_the_same_points_and_incidents(tmp_p
 
 def test_ticks_and_commands_take_effect_again_where_they_did(tmp_path: Path) -> None:
     now = Hands(datetime(2026, 3, 2, tzinfo=UTC))
-    vigil = _open(tmp_path, now)
-    vigil.declare(parse_declaration(json.dumps(_SMALL).encode(), "json"), "ana")
+    vigil = open_vigil(tmp_path, now)
+    declare(vigil, json.dumps(_SMALL).encode())
     rng = np.random.default_rng(7)
-    _take(vigil, "small", "reference", _rows(rng, now.at - timedelta(days=30), 3_000, 0.0), "application/json", "wall")
+    _send(vigil, "reference", _rows(rng, now.at - timedelta(days=30), 3_000, 0.0))
     for day in range(8):
         body = _rows(rng, now.at, 300, 0.0 if day < 3 else 4.0)
         now.at += timedelta(days=1)
-        _take(vigil, "small", "predictions", body, "application/json", "wall")
+        _send(vigil, "predictions", body)
         if day % 2:
-            _fold(vigil, "small")
+            fold(vigil, "small")
         now.at += timedelta(minutes=10)
         vigil.worker.tick("small")
         for incident in vigil.ask(_live):
             vigil.command(incident, Comment(f"day {day}"), PERSON)
-    now.at += timedelta(days=2)     # nothing comes any more: time alone closes windows
-    _fold(vigil, "small")
+    now.at += timedelta(days=4)     # nothing comes any more: time alone closes windows
+    fold(vigil, "small")
     vigil.worker.tick("small")
     first = contents(vigil.state, ALL)
     assert len(vigil.log.ticks("small")) > 2
     assert len(vigil.log.commands("small")) > 1
     vigil.stop()
     assert any("Drift in x" in i for i in first["incidents"])
+    assert any("Volume: row count 0" in i for i in first["incidents"]), "silence is an incident of its own kind"
     again = _rebuilt(tmp_path, now, "small")
     assert differing(first, again) == {}
 
@@ -119,6 +104,10 @@ _SMALL = {
     "grain": "1d",
     "windows": {"drift": "1d", "performance": "1d", "fairness": "1d"},
 }
+
+
+def _send(vigil: App, kind: str, body: bytes) -> None:
+    take(vigil, "small", [(kind, body)], clock="wall", media="application/json")
 
 
 def _rows(rng: np.random.Generator, start: datetime, n: int, shift: float) -> bytes:
@@ -134,7 +123,5 @@ def _rows(rng: np.random.Generator, start: datetime, n: int, shift: float) -> by
     return json.dumps(rows).encode()
 
 
-def _live(db: object) -> list[str]:
-    from monitor.store import incidents
-
-    return [i.id for i in incidents.search(db, state="live")]  # type: ignore[arg-type]
+def _live(db: Connection) -> list[str]:
+    return [i.id for i in incidents.search(db, state="live")]

@@ -56,7 +56,8 @@ def test_nobody_there_says_how_to_get_somebody() -> None:
     with pytest.raises(Failure) as caught:
         client(away).get("/v1/models")
     assert caught.value.detail == "no service answers at http://vigil.test (Connection refused)"
-    assert "vigil serve" in caught.value.mend and "VIGIL_URL" in caught.value.mend
+    assert "vigil serve" in caught.value.mend
+    assert "VIGIL_URL" in caught.value.mend
     assert caught.value.exit_code == UNREACHABLE
 
 

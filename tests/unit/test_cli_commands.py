@@ -53,19 +53,20 @@ def run(*args: str) -> Result:
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_command_has_an_example_that_names_it_and_json(path: str) -> None:
     command = COMMANDS[path]
-    assert "Example:" in (command.epilog or "") and path in (command.epilog or "")
+    assert "Example:" in (command.epilog or "")
+    assert path in (command.epilog or "")
     assert "--json" in [o for p in command.params for o in p.opts]
-    assert command.help and command.help.split("\n")[0].endswith(".")
+    assert command.help
+    assert command.help.split("\n")[0].endswith(".")
 
 
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_command_and_option_is_on_the_page(path: str) -> None:
     page = (ROOT / "docs" / "cli.md").read_text("utf-8")
-    assert f"`{path}" in page
-    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{path}") and re.match(rf"\| `{path}[ `]", line)]
+    (row,) = [line for line in page.splitlines() if re.match(rf"\| `{path}[ `]", line)]
     for param in COMMANDS[path].params:
         if isinstance(param, click.Option) and param.opts[-1] not in ("--json", "--config", "--url", "--key"):
-            assert f"`{param.opts[0]}" in row or param.opts[0] in row, param.opts[0]
+            assert f"`{param.opts[0]}" in row, param.opts[0]
 
 
 def test_every_exit_code_is_on_the_page() -> None:
@@ -102,14 +103,16 @@ def test_a_declaration_that_is_not_valid_lists_key_line_and_mend(tmp_path: Path)
     file.write_text("model: m\ntaks: regression\n", "utf-8")
     result = run("model", "apply", str(file))
     assert result.exit_code == 1
-    assert "taks (line 2)" in result.stderr and "what to do: See docs/models.md" in result.stderr
+    assert "taks (line 2)" in result.stderr
+    assert "what to do: See docs/models.md" in result.stderr
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIGIL_PROT", "1")
     result = run("config", "check")
     assert result.exit_code == 2
-    assert "VIGIL_PROT is no setting" in result.stderr and "VIGIL_PORT" in result.stderr
+    assert "VIGIL_PROT is no setting" in result.stderr
+    assert "VIGIL_PORT" in result.stderr
 
 
 def test_with_json_a_failure_is_json_too() -> None:
@@ -123,7 +126,8 @@ def test_a_setting_of_the_file_is_in_force(tmp_path: Path) -> None:
     file.write_text('port = 8119\nkey = "vgl_ab_hunter2"\n', "utf-8")
     result = run("config", "show", "--json", "--config", str(file))
     assert json.loads(result.stdout)["port"] == "8119"
-    assert "hunter2" not in result.output and json.loads(result.stdout)["key"] == "***"
+    assert "hunter2" not in result.output
+    assert json.loads(result.stdout)["key"] == "***"
 
 
 def test_the_first_key_comes_before_the_first_start() -> None:
@@ -134,7 +138,9 @@ def test_the_first_key_comes_before_the_first_start() -> None:
     listed = run("keys", "list", "--json")
     (key,) = json.loads(listed.stdout)["keys"]
     assert (key["prefix"], key["owner"], key["scopes"], key["models"]) == (prefix, "ana", ["operate", "read"], ["m"])
-    assert secret not in listed.stdout and key["expires_at"] and not key["revoked_at"]
+    assert secret not in listed.stdout
+    assert key["expires_at"]
+    assert not key["revoked_at"]
     assert run("keys", "revoke", prefix).exit_code == 0
     assert json.loads(run("keys", "list", "--json").stdout)["keys"][0]["revoked_at"]
 
@@ -169,8 +175,10 @@ def test_the_doctor_finds_nothing_wrong_where_nothing_is(tmp_path: Path) -> None
 def arrived(settings: Settings, at: datetime) -> None:
     """A segment of the log that nobody has folded."""
     engine = open_database(settings.log_url, durable=False)
-    row = dict(model="m", kind="predictions", batch_id="b", received_at=to_micros(at), rows=3, event_clock=False,
-               declaration=1, envelope={}, payload=b"")  # fmt: skip
+    row = {
+        "model": "m", "kind": "predictions", "batch_id": "b", "received_at": to_micros(at), "rows": 3,
+        "event_clock": False, "declaration": 1, "envelope": {}, "payload": b"",
+    }  # fmt: skip
     with engine.begin() as db:
         db.execute(segments.insert().values(**row))
         db.exec_driver_sql("insert into declarations (model, version, at, by, body) values ('m', 1, 0, 'a', '{}')")
@@ -191,7 +199,7 @@ def test_the_doctor_sees_a_broken_file_an_old_version_and_a_taken_port(tmp_path:
         settings = Settings(data_dir=tmp_path, port=taken.getsockname()[1])
         migrate(settings)
         with sqlite3.connect(settings.database_file) as db:
-            db.execute("update alembic_version set version_num = '0000'")
+            db.execute("update alembic_version_state set version_num = '0000'")
         db.close()
         (tmp_path / "vigil-log.db").write_bytes(b"no database at all" * 100)
         for rest in ("-wal", "-shm"):

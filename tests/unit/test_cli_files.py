@@ -97,7 +97,8 @@ def test_what_cannot_be_read_is_a_usage_error(tmp_path: Path, name: str, content
     file.write_bytes(content)
     with pytest.raises(Failure, match=message) as caught:
         list(pieces(file, "outcomes", None, Declared(), {}))
-    assert caught.value.exit_code == USAGE and caught.value.mend
+    assert caught.value.exit_code == USAGE
+    assert caught.value.mend
 
 
 def test_an_unknown_ending_names_the_known_ones(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""The words of the interface are documented, and the documents name nothing that is not there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from detectors.catalogue import CATALOGUE
+from detectors.point import Reason
+from incidents.verdict import VerdictKind
+from monitor.judge import defaults, respond
+from monitor.model import ModelSpec
+from monitor.model.words import METRICS
+
+ROOT = Path(__file__).resolve().parents[2]
+METRICS_PAGE = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+MONITORS_PAGE = (ROOT / "docs" / "monitors.md").read_text("utf-8")
+FAMILIES = {"drift": "Drift", "quality": "Data quality", "performance": "Performance", "fairness": "Fairness, by group"}
+
+
+def section(page: str, title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found, f"no section '{title}'"
+    return found[1]
+
+
+def first_cells(text: str) -> list[str]:
+    return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_tables_of_metrics_are_those_of_the_catalogue(family: str) -> None:
+    rows = [
+        f"| `{e.name}` | {e.description} | {e.unit} | {(e.direction or 'neither').removesuffix(' is worse')} "
+        f"| {', '.join(e.needs).replace('_', ' ')} | {e.interval or 'none'} | {e.source} |"
+        for e in CATALOGUE.values()
+        if e.family == family
+    ]
+    shown = [line for line in section(METRICS_PAGE, FAMILIES[family]).splitlines() if line.startswith("| `")]
+    assert shown == rows, "docs/metrics.md is not in step with detectors/catalogue.py; the rows above are right"
+
+
+def test_every_family_has_its_table() -> None:
+    assert {e.family for e in CATALOGUE.values()} == set(FAMILIES)
+    assert set(CATALOGUE) <= set(METRICS), "a metric that no declaration could name"
+
+
+def test_every_reason_of_a_point_is_explained_and_no_other() -> None:
+    assert first_cells(section(METRICS_PAGE, "Why a value is unknown")) == [r.value for r in Reason]
+
+
+def judge_words() -> set[str]:
+    """The reasons that the judge gives in its own words: the second item of a pair that begins with a kind of verdict."""
+    tree = ast.parse((ROOT / "monitor" / "judge" / "verdicts.py").read_text("utf-8"))
+    pairs = [node.elts for node in ast.walk(tree) if isinstance(node, ast.Tuple) and len(node.elts) == 2]
+    return {
+        second.value
+        for first, second in pairs
+        if ast.unparse(first).startswith("VerdictKind.")
+        and isinstance(second, ast.Constant)
+        and isinstance(second.value, str)
+    }
+
+
+def test_every_reason_of_a_verdict_is_explained_and_no_other() -> None:
+    words = judge_words()
+    assert len(words) >= 3
+    text = section(METRICS_PAGE, "What a verdict says")
+    assert set(first_cells(text)) == words
+    assert all(f"`{kind.value}`" in text for kind in VerdictKind)
+
+
+def test_each_number_of_the_defaults_is_in_the_page_with_its_name() -> None:
+    numbers = {
+        name: value
+        for name, value in vars(defaults).items()
+        if name.isupper() and isinstance(value, int | float | tuple)
+    } | {"SEVERE": respond.SEVERE}
+    assert len(numbers) >= 11
+    for name, value in numbers.items():
+        assert f"`{name}`" in MONITORS_PAGE, f"docs/monitors.md does not say why {name}"
+        for number in value if isinstance(value, tuple) else (value,):
+            said = f"{number:g}"
+            words = {"2": "twice", "8": "8", "4": "4"}.get(said, said)
+            assert words in MONITORS_PAGE, f"{name} is {number}, which docs/monitors.md does not say"
+
+
+def test_the_monitors_of_the_page_are_the_defaults() -> None:
+    from detectors.reference import Reference
+    from detectors.summaries.space import example_space
+    from detectors.summaries.summary import Summary
+
+    spec = ModelSpec("m", "binary_classification", protected_attributes={}, favourable="1")
+    reference = Reference.build("r", example_space(), [Summary.zero()], Summary.zero(2))
+    baseline = {("roc_auc", "model"): 0.9, ("accuracy", "model"): 0.8}
+    found = {m.metric for m in defaults.monitors_for(spec, reference, baseline)}
+    named = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| ([^|]*) \|", MONITORS_PAGE, re.MULTILINE))))
+    assert found <= named
+    assert named <= set(CATALOGUE)

@@ -1,0 +1,140 @@
+"""Pages: what their templates call, what a timeline leaves out, and what may be done to an incident."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from api.console_incidents import DONE, NOTHING, allowed, collapsed
+from api.pages import local_path, metric_name, shown, spark, status, when
+from api.vega import Bundle
+from incidents.commands import Acknowledge, AddEvidence, Close, Dispose, Disposition, Open, Reopen, Resolve
+from incidents.events import Actor, ActorKind
+from incidents.incident import Incident, apply
+from incidents.machine import Decision, DecisionReason, decide
+from incidents.verdict import Evidence, Fingerprint, Kind, Severity
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+ANA, RULE = Actor("ana", ActorKind.PERSON), Actor("vigil", ActorKind.RULE)
+AWAY = ["", "x", "//e", "///e", "/\\e", "\\e", "https://e/", "/a\r\nSet-Cookie: b", "javascript:0"]
+
+
+@pytest.mark.parametrize("away", AWAY)
+def test_next_leads_nowhere_else(away: str) -> None:
+    assert local_path(away) == "/"
+
+
+def test_next_keeps_a_path_of_this_site() -> None:
+    path = "/models/churn?window=2026-01-01T00:00:00%2B00:00"
+    assert local_path(path) == path
+
+
+def test_values_are_shown_in_three_figures() -> None:
+    given = (0.81234, 0.0, 1234.5, -0.5, None)
+    assert [shown(v) for v in given] == ["0.812", "0", "1,234", "-0.5", "–"]
+    assert shown(0.98765, "accuracy") == "98.8%"
+    assert (metric_name("psi"), metric_name("log_loss")) == ("PSI", "log loss")
+
+
+def test_what_people_wrote_is_escaped() -> None:
+    assert "<script>" not in status("ok", "<script>")
+    assert 'aria-label="&#34;' in spark([1.0, 2.0], '"')
+    assert spark([1.0], "one value is no line") == ""
+
+
+def test_instants_are_utc_and_read_by_machines() -> None:
+    at = datetime(2026, 1, 5, 1, 30, tzinfo=UTC)
+    assert when(at) == '<time datetime="2026-01-05T01:30:00Z">2026-01-05 01:30 UTC</time>'
+    assert ">2026-01-05<" in when(at, "day")
+    assert when(None) == "–"
+
+
+def test_a_timeline_gathers_windows_of_evidence_and_nothing_else() -> None:
+    incident, events = opened()
+    for i in range(1, 5):
+        found = decide(incident, AddEvidence(evidence(i)), RULE, NOW + timedelta(days=i)).events
+        events += found
+        incident = apply(incident, found[0])
+        if i == 2:
+            taken = decide(incident, Acknowledge(), ANA, NOW + timedelta(days=i)).events
+            events += taken
+            incident = apply(incident, taken[0])
+    told = [(e.kind.value, n, last) for e, n, last in collapsed(events)]
+    assert told == [
+        ("evidence_added", 2, NOW + timedelta(days=4)),
+        ("acknowledged", 1, NOW + timedelta(days=2)),
+        ("evidence_added", 2, NOW + timedelta(days=2)),
+        ("opened", 1, NOW),
+    ]
+
+
+def test_each_button_that_is_offered_does_something() -> None:
+    """From every state, what is offered changes the incident, and nothing else would."""
+    commands = {
+        "acknowledge": Acknowledge(), "resolve": Resolve(), "reopen": Reopen(), "close": Close(),
+        "dispose": Dispose(Disposition.TRUE, "a cause"),
+    }  # fmt: skip
+    incident, _ = opened()
+    for step in ("acknowledge", "resolve", "dispose", "close", None):
+        for now in (NOW, NOW + timedelta(days=30)):
+            offered = set(allowed(incident, now)) - {"comment", "dispose"}
+            done = {a for a, c in commands.items() if decide(incident, c, ANA, now).reason is DecisionReason.DONE}
+            assert offered == done - {"dispose"}
+        if step:
+            incident = after(incident, decide(incident, commands[step], ANA, NOW))
+
+
+def test_every_answer_to_a_person_has_words() -> None:
+    """The reasons that a person's command can meet, from every state and in every order of commands."""
+    commands = [Acknowledge(), Resolve(), Reopen(), Close(), Dispose(Disposition.TRUE), Dispose(Disposition.TRUE, "c")]
+    met: set[str] = set()
+    seen: set[tuple[object, ...]] = set()
+    todo = [opened()[0]]
+    while todo:
+        incident = todo.pop()
+        key = (incident.state, incident.disposition, incident.root_cause)
+        if key in seen:
+            continue
+        seen.add(key)
+        for command in commands:
+            for late in (timedelta(), timedelta(days=30)):
+                decision = decide(incident, command, ANA, NOW + late)
+                met.add(decision.reason.value)
+                todo.append(after(incident, decision))
+    assert met - set(NOTHING) == {"done"}
+    assert set(DONE) == {"acknowledge", "resolve", "reopen", "comment", "dispose", "close"}
+
+
+def test_the_chart_script_is_built_once_and_kept(tmp_path: Path) -> None:
+    bundle = Bundle(tmp_path / "cache")
+    made = bundle.read()
+    assert bundle.file.read_bytes() == made
+    written = bundle.file.stat().st_mtime_ns
+    assert Bundle(tmp_path / "cache").read() == made
+    assert bundle.file.stat().st_mtime_ns == written
+    assert [p.name for p in bundle.file.parent.iterdir()] == [bundle.file.name]
+
+
+def test_the_chart_script_is_served_where_it_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    assert len(Bundle(tmp_path / "file" / "cache").read()) > 100_000
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def opened() -> tuple[Incident, list]:
+    command = Open(Fingerprint("churn", Kind.DRIFT), Severity.WARNING, "Drift in age", NOW, evidence(0))
+    events = list(decide(None, command, RULE, NOW).events)
+    return apply(None, events[0]), events
+
+
+def evidence(i: int) -> Evidence:
+    return Evidence(NOW + timedelta(days=i), NOW + timedelta(days=i + 1), f"window {i}")
+
+
+def after(incident: Incident, decision: Decision) -> Incident:
+    for event in decision.events:
+        incident = apply(incident, event)
+    return incident
