@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 
 from api import charts
 from api.access import Vigil, needs
-from api.console import Reader, groups, visible
+from api.console import Reader, visible
 from api.pages import Page, metric_name, number_format, render
+from api.sections import groups
 from detectors.scope import Scope
 from incidents.commands import Acknowledge, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
 from incidents.events import Event, EventKind

@@ -27,6 +27,7 @@ from api.problems import status_of
 from detectors.catalogue import CATALOGUE
 from monitor.access import Principal
 from monitor.errors import InvalidInput, Unauthenticated, VigilError
+from monitor.model import ModelSpec
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -93,6 +94,11 @@ def metric_name(metric: str) -> str:
     ('ROC AUC', 'true positive rate')
     """
     return _NAMES.get(metric, metric.replace("_", " "))
+
+
+def headline(spec: ModelSpec) -> str:
+    """The metric that stands for a model's performance."""
+    return "mae" if spec.task == "regression" else "roc_auc"
 
 
 def number_format(metric: str) -> str:

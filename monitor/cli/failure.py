@@ -42,8 +42,9 @@ class Failure(click.ClickException):
             return
         click.echo(f"error: {self.detail}", file=to)
         for fault in self.faults:
-            if (said := _described(fault)) not in self.detail:
-                click.echo(f"  {said}", file=to)
+            line = _described(fault)
+            if line not in self.detail:
+                click.echo(f"  {line}", file=to)
         if self.mend:
             click.echo(f"what to do: {self.mend}", file=to)
 

@@ -1,0 +1,139 @@
+"""A batch read through a space: cells, groups, decisions; and the digest that tells a duplicate from a conflict."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid
+from detectors.summaries.space import ALL, Axis, Column, Space
+from monitor.fold.digest import row_digests
+from monitor.fold.entries import Entries
+from monitor.fold.rows import cells_of, equals, numbers, read_outcomes, read_predictions
+from monitor.model import ModelSpec
+
+SPEC = ModelSpec("m", "binary_classification", favourable="1", decision_threshold=0.5)
+SPACE = Space(
+    "binary_classification",
+    (Column("feature", "plan", CategoryGrid(("a", "b"))), Column("output", "score", UniformGrid(10))),
+    (ALL, Axis("attribute", "sex", CategoryGrid(("f", "m"))), Axis("segment", "state", CategoryGrid(("MA",)))),
+)
+
+
+def table(**columns: Any) -> pa.RecordBatch:
+    n = len(next(iter(columns.values())))
+    base = {"prediction_id": [f"p{i}" for i in range(n)], "timestamp": pa.array([60_000_000] * n, pa.timestamp("us", "UTC")),
+            "model_version": ["v"] * n, "role": ["champion"] * n}  # fmt: skip
+    return pa.RecordBatch.from_pydict(base | columns)
+
+
+def words(*values: str | None) -> pa.Array:
+    return pa.array(values, pa.string()).dictionary_encode()
+
+
+def test_predictions_become_cells_groups_and_decisions() -> None:
+    rows = read_predictions(
+        SPACE, SPEC,
+        table(**{"features.plan": words("b", None, "z"), "prediction_score": [0.49, 0.5, None],
+                 "prediction_label": pa.array(["1", None, None]), "tags.state": words("MA", "NY", None)}),
+        pa.RecordBatch.from_pydict({"protected.sex": words("m", "x", None)}),
+    )  # fmt: skip
+    assert [c.tolist() for c in rows.columns] == [[2, 0, 3], [5, 6, 0]]
+    assert [g.tolist() for g in rows.groups] == [[1, 1, 1], [2, 3, 0], [1, 2, 0]]
+    assert rows.decisions is not None
+    assert rows.decisions.tolist() == [1, 1, 0], "the label, else the score at or above the threshold"
+    assert np.isnan(rows.predicted[2])
+    part = rows.take(np.array([2, 0]))
+    assert (part.ids, part.columns[0].tolist(), part.decisions is not None) == (["p2", "p0"], [3, 2], True)
+
+
+def test_what_a_batch_lacks_is_missing_throughout() -> None:
+    rows = read_predictions(SPACE, SPEC, table(prediction_label=["1", "0"]), None)
+    assert [c.tolist() for c in rows.columns] == [[0, 0], [0, 0]]
+    assert [g.tolist() for g in rows.groups] == [[1, 1], [0, 0], [0, 0]]
+
+
+def test_outcomes_are_labels_or_values() -> None:
+    rows = read_outcomes(SPACE, SPEC, table(actual_label=["1", "0", None]))
+    assert rows.labels is not None
+    assert (rows.labels.tolist(), rows.actual, rows.timestamps.tolist()) == ([1, 0, -1], None, [60_000_000] * 3)
+    space = Space("regression", (Column("output", "value", NumericGrid(0.0, 1.0)),))
+    spec = ModelSpec("m", "regression")
+    actual = read_outcomes(space, spec, table(actual_value=[1.5, -2.0])).actual
+    assert actual is not None
+    assert actual.tolist() == [1.5, -2.0]
+
+
+def test_a_column_of_another_type_than_its_grid_is_read_as_far_as_it_can_be() -> None:
+    grid = NumericGrid(0.0, 1.0)
+    expected = grid.cells(np.array([1.5, math.nan, math.nan, 2.0]))
+    assert cells_of(grid, words("1.5", "old", None, "2"), 4).tolist() == expected.tolist()
+    categories = CategoryGrid(("1", "2.5"))
+    assert cells_of(categories, pa.array([1.0, 2.5, None, 7.0]), 4).tolist() == [1, 2, 0, 3]
+    assert np.isnan(numbers(None, 2)).all()
+    assert numbers(words(), 0).shape == (0,)
+
+
+def test_equals_tells_a_label_from_another_and_from_none() -> None:
+    for column in (pa.array(["1", "0", None]), words("1", "0", None)):
+        assert equals(column, "1", 3).tolist() == [1, 0, -1]
+    assert equals(None, "1", 2).tolist() == [-1, -1]
+
+
+BASE: dict[str, Any] = {"features.plan": words("a", "b"), "prediction_score": pa.array([0.1, 0.2])}
+
+
+def digests(**columns: Any) -> list[int]:
+    found: list[int] = row_digests(table(**BASE | columns)).tolist()
+    return found
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"request_id": ["x", "y"]}, {"trace_id": ["x", "y"]}, {"latency_ms": [1.0, 2.0]}, {"status": ["200", "500"]},
+        {"tags.state": words(None, None)}, {"prediction_label": pa.nulls(2, pa.string())},
+        {"features.plan": pa.array(["a", "b"])}, {"row": pa.array([7, 8], pa.int32())}, {"model_version": ["w", "w"]},
+    ],
+)  # fmt: skip
+def test_what_may_differ_between_two_sendings(columns: dict[str, Any]) -> None:
+    assert digests(**columns) == digests()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"features.plan": words("b", "a")}, {"features.plan": words(None, None)}, {"role": ["shadow", "shadow"]},
+        {"prediction_score": pa.array([0.1000001, 0.2000001])}, {"prediction_label": ["1", "0"]},
+        {"timestamp": pa.array([1, 2], pa.timestamp("us", "UTC"))}, {"tags.state": words("MA", "MA")},
+        {"tags.plan": words("a", "b")}, {"subject_key": ["s", "t"]},
+    ],
+)  # fmt: skip
+def test_what_may_not(columns: dict[str, Any]) -> None:
+    assert not set(digests(**columns)) & set(digests())
+
+
+def test_a_digest_knows_which_column_a_value_stands_in_and_minus_zero_is_zero() -> None:
+    one = row_digests(table(**{"features.a": pa.array([1.0]), "features.b": pa.array([2.0])}))
+    other = row_digests(table(**{"features.a": pa.array([2.0]), "features.b": pa.array([1.0])}))
+    assert one[0] != other[0]
+    assert row_digests(table(x=pa.array([-0.0]))).tolist() == row_digests(table(x=pa.array([0.0]))).tolist()
+    both = row_digests(table(**BASE), pa.RecordBatch.from_pydict({"protected.sex": words("f", "f")}))
+    assert both.tolist() != digests()
+
+
+def test_entries_survive_their_bytes() -> None:
+    rows = read_predictions(SPACE, SPEC, table(**BASE), pa.RecordBatch.from_pydict({"protected.sex": words("m", None)}))
+    entries = Entries.of(rows, rows.columns[1], 3_600_000_000)
+    again = Entries.unpack(
+        entries.ids, entries.versions, entries.roles, entries.digests, entries.buckets, entries.pack(), 3
+    )
+    for name in ("outputs", "decisions", "predicted", "groups", "buckets"):
+        assert np.array_equal(getattr(entries, name), getattr(again, name)), name
+    assert entries.buckets.tolist() == [0, 0], "the start of the hour"
+    assert again.take([1]).groups.tolist() == [[1, 0, 0]]
+    assert len(Entries.unpack([], [], [], entries.digests[:0], entries.buckets[:0], [], 3)) == 0

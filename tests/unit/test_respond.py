@@ -1,0 +1,155 @@
+"""From the verdicts of windows to the commands for incidents: monitors that share a fingerprint speak with one voice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from detectors.point import Measurement, MetricPoint
+from detectors.scope import Scope, Window
+from incidents.commands import AddEvidence, Clock, Command, Open, Recover, Relapse, Resolve
+from incidents.rules import RuleState
+from incidents.verdict import Fingerprint, Kind, Severity, VerdictKind
+from monitor.judge.respond import fingerprint_of, respond
+from monitor.model import Limit, MonitorSpec
+from monitor.verdict import Verdict
+
+START = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def monitor(metric: str, scope: Scope | None = None, limit: Limit | None = None, severity: str = "warning") -> MonitorSpec:
+    scope, limit = scope or Scope(), limit or Limit(high=0.1)
+    return MonitorSpec(f"{metric}/{scope.text}", metric, scope, timedelta(days=1), limit, limit, severity=severity)  # type: ignore[arg-type]
+
+
+AGE, PLAN = (monitor("jensen_shannon", Scope(feature=f)) for f in ("age", "plan"))
+DRIFT = Fingerprint("m", Kind.DRIFT)
+
+
+@dataclass
+class Run:
+    """Feeds one window a day, and keeps what the store would: rule states, and which incidents are live."""
+
+    monitors: tuple[MonitorSpec, ...]
+    states: dict[str, RuleState] = field(default_factory=dict)
+    live: set[Fingerprint] = field(default_factory=set)
+    day: int = 0
+
+    def window(self, **said: tuple[str, float]) -> list[Command]:
+        """``said``: by feature (or metric) the kind of verdict and the value."""
+        window = Window(START + timedelta(days=self.day), START + timedelta(days=self.day + 1))
+        self.day += 1
+        verdicts = []
+        for m in self.monitors:
+            kind, value = said.get(m.scope.feature or m.metric, ("ok", 0.0))
+            point = MetricPoint(m.metric, m.scope, window, Measurement(value, 1_000))
+            limit = m.breach.high if m.breach.high is not None else m.breach.low
+            verdicts.append(Verdict(m.id, point, VerdictKind(kind), None, limit, m.severity))
+        moved = [v.point for v in verdicts]
+        response = respond("m", self.monitors, self.states, window, verdicts, moved, frozenset(self.live), Clock.WALL)
+        self.states = response.states
+        for fingerprint, command in response.commands:
+            if isinstance(command, Open):
+                self.live.add(fingerprint)
+            if isinstance(command, Resolve):
+                self.live.discard(fingerprint)
+        return [command for _, command in response.commands]
+
+
+@pytest.mark.parametrize(
+    ("metric", "scope", "expected"),
+    [
+        ("psi", Scope(feature="age"), Fingerprint("m", Kind.DRIFT)),
+        ("psi", Scope(output="score"), Fingerprint("m", Kind.DRIFT)),
+        ("missing_rate", Scope(feature="age"), Fingerprint("m", Kind.QUALITY)),
+        ("row_count", Scope(), Fingerprint("m", Kind.SERVICE)),
+        ("roc_auc", Scope(), Fingerprint("m", Kind.PERFORMANCE)),
+        ("roc_auc", Scope(segment="state=MA"), Fingerprint("m", Kind.PERFORMANCE, None, "state=MA")),
+        ("demographic_parity_ratio", Scope(attribute="sex"), Fingerprint("m", Kind.FAIRNESS, "sex")),
+        ("accuracy", Scope(attribute="sex", group="f"), Fingerprint("m", Kind.FAIRNESS, "sex")),
+    ],
+)
+def test_features_are_causes_of_one_incident_and_attributes_have_their_own(
+    metric: str, scope: Scope, expected: Fingerprint
+) -> None:
+    assert fingerprint_of("m", monitor(metric, scope)) == expected
+
+
+def test_two_breaches_of_three_open_one_incident_for_all_features_that_drift_together() -> None:
+    run = Run((AGE, PLAN))
+    assert run.window(age=("breach", 0.3), plan=("breach", 0.5)) == []
+    (opened,) = run.window(age=("breach", 0.3), plan=("breach", 0.5))
+    assert isinstance(opened, Open)
+    assert opened.fingerprint == DRIFT
+    assert opened.started_at == START + timedelta(days=1), "the end of the first breached window"
+    assert opened.title == "Drift in plan and 1 more", "the worst first"
+    assert opened.evidence is not None
+    assert opened.evidence.text.startswith("jensen shannon of plan 0.5, above 0.1; jensen shannon of age")
+
+
+def test_a_live_incident_takes_evidence_and_ends_when_all_its_rules_are_clean() -> None:
+    run = Run((AGE, PLAN))
+    run.window(age=("breach", 0.3))
+    run.window(age=("breach", 0.3))
+    assert run.live == {DRIFT}
+    assert [type(c) for c in run.window(age=("breach", 0.3))] == [AddEvidence]
+    assert [type(c) for c in run.window(plan=("breach", 0.3))] == [Recover], "one breach of plan's opens nothing yet"
+    assert [type(c) for c in run.window(age=("breach", 0.3))] == [Relapse]
+    assert [type(c) for c in run.window()] == [Recover]
+    assert [type(c) for c in run.window()] == [Resolve]
+    assert run.live == set()
+    assert run.window() == []
+
+
+def test_unknown_and_inconclusive_neither_open_nor_resolve() -> None:
+    run = Run((AGE,))
+    for kind in ("unknown", "inconclusive", "breach", "unknown", "inconclusive", "inconclusive", "breach"):
+        assert run.window(age=(kind, 0.3)) == [], "the two breaches are further apart than three judged windows"
+    run.window(age=("breach", 0.3))
+    assert run.live == {DRIFT}
+    for kind in ("unknown", "inconclusive") * 4:
+        assert run.window(age=(kind, 0.0)) == []
+    assert run.live == {DRIFT}
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "expected"),
+    [("warning", 0.29, Severity.WARNING), ("warning", 0.31, Severity.CRITICAL), ("critical", 0.9, Severity.CRITICAL),
+     ("info", 0.31, Severity.WARNING)],
+)  # fmt: skip
+def test_a_value_far_beyond_is_one_step_more_severe(declared: str, value: float, expected: Severity) -> None:
+    run = Run((monitor("jensen_shannon", Scope(feature="age"), severity=declared),))
+    run.window(age=("breach", value))
+    (opened,) = run.window(age=("breach", value))
+    assert isinstance(opened, Open)
+    assert opened.severity is expected
+
+
+def test_a_fall_says_below_and_each_kind_has_a_title_of_its_own() -> None:
+    titles = {}
+    for m in (
+        monitor("roc_auc", limit=Limit(low=0.85)), monitor("row_count", limit=Limit(low=50.0)),
+        monitor("missing_rate", Scope(feature="age")), monitor("demographic_parity_ratio", Scope(attribute="sex"),
+                                                                Limit(low=0.8)),
+    ):  # fmt: skip
+        run, key = Run((m,)), m.scope.feature or m.metric
+        run.window(**{key: ("breach", 0.5)})
+        (opened,) = run.window(**{key: ("breach", 0.5)})
+        assert isinstance(opened, Open)
+        titles[m.metric] = opened.title
+    assert titles == {
+        "roc_auc": "Performance: roc auc 0.5, below 0.85",
+        "row_count": "Volume: row count 0.5, below 50",
+        "missing_rate": "Data quality: missing rate of age",
+        "demographic_parity_ratio": "Disparity by sex: demographic parity ratio 0.5, below 0.8",
+    }
+
+
+def test_a_rule_whose_incident_a_person_resolved_can_open_again() -> None:
+    run = Run((AGE,))
+    run.window(age=("breach", 0.3))
+    run.window(age=("breach", 0.3))
+    run.live.clear()
+    assert [type(c) for c in run.window(age=("breach", 0.3))] == [Open]
