@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from api import charts
 from api.access import Vigil, needs
 from api.console import Reader, visible
-from api.pages import Page, metric_name, number_format, render
+from api.pages import Page, number_format, render
 from api.sections import groups
+from detectors.catalogue import metric_title
 from detectors.scope import Scope
 from incidents.commands import Acknowledge, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
 from incidents.events import Event, EventKind
@@ -170,7 +171,7 @@ def _picture(db: Connection, state: ModelState, watch: Watch, incident: Incident
         selected=charts.millis(worst.window_start), height=230,
     )  # fmt: skip
     subject = scope.feature or scope.output or scope.attribute
-    page: dict[str, Any] = {"line": line, "what": metric_name(metric) + (f" of {subject}" if subject else "")}
+    page: dict[str, Any] = {"line": line, "what": metric_title(metric) + (f" of {subject}" if subject else "")}
     span = to_micros(worst.window_start), to_micros(worst.window_end)
     kind, attribute = incident.fingerprint.kind, incident.fingerprint.attribute
     columns = {c.name for c in watch.reference.space.columns}

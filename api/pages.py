@@ -24,7 +24,7 @@ from markupsafe import Markup
 from api import vega
 from api.access import COOKIE
 from api.problems import status_of
-from detectors.catalogue import CATALOGUE
+from detectors.catalogue import CATALOGUE, metric_title
 from monitor.access import Principal
 from monitor.errors import InvalidInput, Unauthenticated, VigilError
 from monitor.model import ModelSpec
@@ -38,8 +38,6 @@ SYMBOLS = {
     "critical": "‼", "warning": "!", "info": "i",
     "open": "●", "acknowledged": "◐", "resolved": "✓", "closed": "■",
 }  # fmt: skip
-_NAMES = {"roc_auc": "ROC AUC", "psi": "PSI", "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "r2": "R²", "f1": "F1",
-          "mcc": "MCC", "jensen_shannon": "Jensen-Shannon distance", "brier": "Brier score"}  # fmt: skip
 
 
 class Page(APIRoute):
@@ -86,14 +84,6 @@ def local_path(text: str) -> str:
     """
     plain = text.startswith("/") and text.isprintable() and "\\" not in text and not text.startswith("//")
     return text if plain else "/"
-
-
-def metric_name(metric: str) -> str:
-    """
-    >>> metric_name("roc_auc"), metric_name("true_positive_rate")
-    ('ROC AUC', 'true positive rate')
-    """
-    return _NAMES.get(metric, metric.replace("_", " "))
 
 
 def headline(spec: ModelSpec) -> str:
@@ -195,4 +185,4 @@ _environment = Environment(
     loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _environment.globals |= {"when": when, "status": status, "spark": spark, "static": static, "symbols": SYMBOLS}
-_environment.filters |= {"shown": shown, "metric": metric_name, "segment": lambda text: quote(text, safe="")}
+_environment.filters |= {"shown": shown, "metric": metric_title, "segment": lambda text: quote(text, safe="")}

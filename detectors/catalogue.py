@@ -135,3 +135,18 @@ CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 >>> CATALOGUE["roc_auc"].direction, CATALOGUE["bias"].direction
 ('lower is worse', None)
 """
+
+_TITLES = {
+    "roc_auc": "ROC AUC", "psi": "PSI", "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "r2": "R²", "f1": "F1", "mcc": "MCC",
+    "jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov statistic",
+    "chi_square": "chi-square", "brier": "Brier score",
+}  # fmt: skip
+
+
+def metric_title(metric: str) -> str:
+    """A metric's name as people write it in a sentence.
+
+    >>> metric_title("roc_auc"), metric_title("true_positive_rate")
+    ('ROC AUC', 'true positive rate')
+    """
+    return _TITLES.get(metric, metric.replace("_", " "))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from detectors.catalogue import metric_title
 from detectors.causes import rank_causes
 from detectors.point import MetricPoint
 from detectors.scope import Window
@@ -150,7 +151,7 @@ def title(fingerprint: Fingerprint, breaches: Sequence[Verdict]) -> str:
         case Kind.DRIFT:
             return f"Drift in {names[0]}{more}"
         case Kind.QUALITY:
-            return f"Data quality: {ranked[0].point.metric.replace('_', ' ')} of {names[0]}{more}"
+            return f"Data quality: {metric_title(ranked[0].point.metric)} of {names[0]}{more}"
         case Kind.SERVICE:
             return f"Volume: {_sentence(ranked[0])}"
         case Kind.FAIRNESS:
@@ -170,7 +171,7 @@ def _sentence(verdict: Verdict) -> str:
     assert verdict.limit is not None, "and a limit"
     side = "above" if m.value > verdict.limit else "below"
     of = "" if p.scope.text == "model" or p.scope.attribute else f" of {_subject(verdict)}"
-    return f"{p.metric.replace('_', ' ')}{of} {m.value:.3g}, {side} {verdict.limit:.3g}"
+    return f"{metric_title(p.metric)}{of} {m.value:.3g}, {side} {verdict.limit:.3g}"
 
 
 def _severity(verdict: Verdict) -> Severity:

@@ -98,8 +98,8 @@ def test_data_outlive_every_step_from_the_first_version_and_a_second_migration(s
 
 def test_two_services_that_start_at_once_migrate_once(settings: Settings) -> None:
     code = (
-        "import sys; from pathlib import Path; from monitor.migrate import migrate; from monitor.settings import Settings;"
-        "migrate(Settings(data_dir=Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from monitor.migrate import migrate; "
+        "from monitor.settings import Settings; migrate(Settings(data_dir=Path(sys.argv[1])))"
     )
     command = [sys.executable, "-c", code, str(settings.data_dir)]
     services = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]

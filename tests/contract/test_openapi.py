@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
 import pytest
 from referencing import Registry, Resource
 
-from api.problems import status_of
+from api.problems import problem, status_of
 from api.server import create
 from monitor import errors
 from monitor.app import App
-from monitor.codecs import FORMATS
+from monitor.batch import Kind
+from monitor.codecs import FORMATS, decode, infer_features, normalise
+from monitor.model import ModelSpec, Schema
 from monitor.settings import Settings
 
 
@@ -115,8 +118,8 @@ def test_every_error_of_v1_is_a_documented_problem(document: dict[str, Any]) -> 
 
 def test_every_kind_of_error_has_a_status_that_is_documented_somewhere(document: dict[str, Any]) -> None:
     documented = {int(s) for _, _, o in operations(document) for s in o["responses"] if s >= "4"}
-    kinds = [errors.VigilError, *errors.VigilError.__subclasses__(), *errors.InvalidInput.__subclasses__()]
-    for kind in set(kinds) - {errors.VigilError, errors.InvalidSettings}:
+    kinds: list[type[errors.VigilError]] = [*errors.VigilError.__subclasses__(), *errors.InvalidInput.__subclasses__()]
+    for kind in set(kinds) - {errors.InvalidSettings}:
         status, title = status_of(kind.__new__(kind))
         assert status in documented, f"{kind.__name__}: {status} {title}"
 
@@ -125,44 +128,33 @@ def test_a_key_is_needed_for_all_of_v1_and_for_nothing_else(document: dict[str, 
     (name, scheme), = document["components"]["securitySchemes"].items()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for method, path, operation in operations(document):
-        expected = [{name: []}] if path.startswith("/v1/") else []
+        expected: list[dict[str, list[str]]] = [{name: []}] if path.startswith("/v1/") else []
         assert operation["security"] == expected, f"{method} {path}"
 
 
-def test_ingest_takes_every_format_and_its_examples_are_taken(document: dict[str, Any], tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
-    from monitor.codecs import decode, infer_features, normalise
-    from monitor.model import ModelSpec, Schema
-
-    import json
-
+def test_ingest_takes_every_format_and_its_examples_are_taken(document: dict[str, Any]) -> None:
     spec = ModelSpec("m", "binary_classification", favourable="1")
-    for kind in ("predictions", "outcomes", "reference"):
+    kinds: tuple[Kind, ...] = ("predictions", "outcomes", "reference")
+    for kind in kinds:
         body = document["paths"][f"/v1/models/{{model}}/{kind}"]["post"]["requestBody"]
         assert set(body["content"]) == set(FORMATS)
         for example in body["content"]["application/json"]["examples"].values():
-            columns = decode("application/json", json.dumps(example["value"]).encode(), kind, {})  # type: ignore[arg-type]
+            columns = decode("application/json", json.dumps(example["value"]).encode(), kind, {})
             now = datetime(2026, 7, 1, tzinfo=UTC)
-            batch = normalise(columns, Schema(spec, infer_features(columns)), kind, "b", now)  # type: ignore[arg-type]
+            batch = normalise(columns, Schema(spec, infer_features(columns)), kind, "b", now)
             assert (batch.accepted, batch.rejects) == (1, []), f"{kind}: {example}"
 
 
 def test_the_example_of_a_declaration_can_be_declared(document: dict[str, Any]) -> None:
-    from monitor.model import ModelSpec
-
     content = document["paths"]["/v1/models/{model}"]["put"]["requestBody"]["content"]
     assert ModelSpec.from_dict(content["application/json"]["example"]).model == "census-employment"
 
 
 def test_a_real_problem_fits_the_schema_of_a_problem(document: dict[str, Any]) -> None:
-    import json
-
-    from api.problems import problem
-
     schema = {"$ref": "urn:vigil#/components/schemas/Problem"}
     registry = Registry().with_resource("urn:vigil", Resource.opaque(document))
     validator = jsonschema.Draft202012Validator(schema, registry=registry)
-    said = json.loads(problem(422, "no-good-row", "No row", "none", "mend", errors=[{"row": 0, "reason": "x"}]).body)
+    answer = problem(422, "no-good-row", "No row", "none", "mend", errors=[{"row": 0, "reason": "x"}])
+    said = json.loads(bytes(answer.body))
     assert list(validator.iter_errors(said)) == []
     assert list(validator.iter_errors({"detail": "only that"}))

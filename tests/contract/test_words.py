@@ -53,7 +53,7 @@ def test_every_reason_of_a_point_is_explained_and_no_other() -> None:
 
 
 def judge_words() -> set[str]:
-    """The reasons that the judge gives in its own words: the second item of a pair that begins with a kind of verdict."""
+    """The reasons that the judge gives in its own words: what stands behind a kind of verdict in a pair."""
     tree = ast.parse((ROOT / "monitor" / "judge" / "verdicts.py").read_text("utf-8"))
     pairs = [node.elts for node in ast.walk(tree) if isinstance(node, ast.Tuple) and len(node.elts) == 2]
     return {

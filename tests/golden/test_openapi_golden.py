@@ -1,4 +1,4 @@
-"""The OpenAPI document, word for word: what changes for callers is seen in review. ``UPDATE_GOLDEN=1`` writes it anew."""
+"""The OpenAPI document, word for word: what changes for callers is seen. ``UPDATE_GOLDEN=1`` writes it anew."""
 
 from __future__ import annotations
 

@@ -71,12 +71,15 @@ def outcome(number: int = 0, **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (row | changes).items() if value is not ...}
 
 
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """``{"features": {"age": 1}}`` as ``{"features.age": 1}``."""
+    parts = [(k, v.items() if isinstance(v, dict) else [("", v)]) for k, v in row.items()]
+    return {f"{k}.{name}" if name else k: value for k, items in parts for name, value in items}
+
+
 def arrow_bytes(rows: list[dict[str, Any]]) -> bytes:
     """Rows as an Arrow stream of flat columns, timestamps as such."""
-    flat = [
-        {f"{k}.{n}" if n else k: x for k, v in row.items() for n, x in (v.items() if isinstance(v, dict) else [("", v)])}
-        for row in rows
-    ]
+    flat = [_flat(row) for row in rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
     columns = {name: pa.array([row.get(name) for row in flat]) for name in names}
     if "timestamp" in columns:
@@ -90,10 +93,7 @@ def arrow_bytes(rows: list[dict[str, Any]]) -> bytes:
 
 def column_form(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The same rows as JSON's column form."""
-    flat = [
-        {f"{k}.{n}" if n else k: x for k, v in row.items() for n, x in (v.items() if isinstance(v, dict) else [("", v)])}
-        for row in rows
-    ]
+    flat = [_flat(row) for row in rows]
     return {"columns": {name: [row.get(name) for row in flat] for name in flat[0]}}
 
 

@@ -142,7 +142,8 @@ def test_at_most_twenty_errors_are_listed_and_all_can_be_read_back_page_by_page(
     said = service.post("predictions", rows).json()
     assert (said["rejected"], len(said["errors"])) == (45, 20)
     service.post("predictions", [service.prediction(1), {}])
-    found, after = [], 0
+    found: list[dict[str, Any]] = []
+    after: int | None = 0
     while after is not None:
         query = {"after": after, "limit": 10, "batch": said["batch_id"]}
         page = service.client.get("/v1/models/churn/rejects", params=query).json()

@@ -15,7 +15,6 @@ import pytest
 import uvicorn
 
 from api.server import create
-from monitor.app import App
 from monitor.settings import Settings
 
 LIMIT = 20_000
@@ -29,7 +28,7 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture
 def address(service: Any) -> Iterator[tuple[str, int]]:
     """The same app behind a real server on a free port."""
-    config = uvicorn.Config(_without_life(service.app), log_config=None, lifespan="off", timeout_keep_alive=1)
+    config = uvicorn.Config(create(service.app), log_config=None, lifespan="off", timeout_keep_alive=1)
     server = uvicorn.Server(config)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -43,10 +42,6 @@ def address(service: Any) -> Iterator[tuple[str, int]]:
     listening.close()
 
 
-def _without_life(app: App) -> Any:
-    return create(app)
-
-
 def head(service: Any, more: str) -> bytes:
     key = service.keys["ingest"]
     return (
@@ -56,8 +51,12 @@ def head(service: Any, more: str) -> bytes:
 
 
 def answer(connection: socket.socket) -> bytes:
+    """The whole answer: the problem's body ends with the first closing brace."""
     connection.settimeout(10)
-    return connection.recv(65536)
+    said = b""
+    while not said.endswith(b"}") and (piece := connection.recv(65536)):
+        said += piece
+    return said
 
 
 def test_a_declared_length_over_the_limit_is_refused_before_a_byte_is_read(
@@ -108,7 +107,8 @@ def test_a_declaration_has_a_limit_of_its_own(service: Any, problem: Any) -> Non
 
 def test_a_batch_of_too_many_rows(service: Any, problem: Any) -> None:
     ids = [f"p{i}" for i in range(51)]
-    columns = {"prediction_id": ids, "timestamp": ["2026-07-01T00:00:00Z"] * 51, "prediction_score": [0.5] * 51}
+    times, scores = ["2026-07-01T00:00:00Z"] * 51, [0.5] * 51
+    columns: dict[str, list[Any]] = {"prediction_id": ids, "timestamp": times, "prediction_score": scores}
     assert "51 rows" in problem(service.post("predictions", {"columns": columns}), 413, "too-large")["detail"]
     fewer = {name: values[:50] for name, values in columns.items()}
     assert service.post("predictions", {"columns": fewer}).json()["accepted"] == 50

@@ -100,7 +100,7 @@ def test_the_group_quarters_open_one_performance_incident_that_resolves(replayed
     assert {c.name for c in fall.causes[:3]} == {"RELP", "AGEP", "SCHL"}
     assert fall.worst is not None
     assert day(2017, 12, 1) < fall.worst.window_start < fall.worst.window_end < day(2018, 2, 5)
-    assert "roc auc" in fall.title
+    assert "ROC AUC" in fall.title
     assert fall.state.value == "resolved"
     assert fall.recovered_at is not None
     assert day(2018, 1, 26) < fall.recovered_at <= day(2018, 2, 12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,7 +135,7 @@ def joined_entries(parts: list[Entries]) -> Entries:
         for name in ("digests", "buckets", "outputs", "decisions", "predicted")
     ]
     groups = np.concatenate([e.groups for e in parts] or [np.zeros((0, len(SPACE.axes)), np.int64)])
-    return Entries(*lists, *arrays, groups)  # type: ignore[arg-type]
+    return Entries(*lists, *arrays, groups)  # type: ignore[arg-type, call-arg]
 
 
 def plain(strata: dict[Stratum, Summary], size: int) -> dict[Stratum, Any]:
@@ -262,7 +263,7 @@ def test_order_and_batches_change_nothing_that_holds(
 @given(clear_streams(), st.integers(0, 25))
 def test_the_whole_is_the_sum_of_its_parts_for_predictions(stream: list[Prediction | Truth], at: int) -> None:
     """``fold(a + b) == merge(fold(a), fold(b))``, where b repeats nothing of a."""
-    rows = list(dict.fromkeys(r for r in stream if isinstance(r, Prediction)))
+    rows: list[Prediction | Truth] = list(dict.fromkeys(r for r in stream if isinstance(r, Prediction)))
     whole, a, b = folded([rows]), folded([rows[:at]]), folded([rows[at:]])
     merge_into(a.predictions, b.predictions)
     assert plain(a.predictions, SPACE.prediction_size) == plain(whole.predictions, SPACE.prediction_size)
@@ -279,7 +280,7 @@ def test_everything_a_second_time_changes_no_summary(stream: list[Prediction | T
 
 def cut(stream: list[Prediction | Truth], cuts: list[int]) -> list[list[Prediction | Truth]]:
     ends = [0, *sorted(cuts), len(stream)]
-    return [stream[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return [stream[a:b] for a, b in pairwise(ends)]
 
 
 def score_cell(score: float | None) -> int:

@@ -26,7 +26,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def held(engine: Engine) -> dict[str, int]:
     with reading(engine) as db:
-        return {name: n for name, n in db.execute(select(things))}
+        return {row.name: row.n for row in db.execute(select(things))}
 
 
 @pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
@@ -35,15 +35,20 @@ def test_the_log_flushes_at_each_commit_and_the_state_need_not(
 ) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'a.db'}", durable=durable)
     with engine.connect() as db:
-        values = {p: db.exec_driver_sql(f"PRAGMA {p}").scalar() for p in ("journal_mode", "synchronous", "foreign_keys")}
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        values = {name: db.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
     assert values == {"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1}
     engine.dispose()
 
 
 def test_a_fault_leaves_nothing_written(engine: Engine) -> None:
-    with pytest.raises(RuntimeError), writing(engine) as db:
-        db.execute(insert(things).values(name="a", n=1))
-        raise RuntimeError
+    def fail() -> None:
+        with writing(engine) as db:
+            db.execute(insert(things).values(name="a", n=1))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert held(engine) == {}
     with writing(engine) as db:
         db.execute(insert(things).values(name="b", n=2))
@@ -75,10 +80,15 @@ def test_a_writer_holds_the_lock_from_its_start_and_readers_see_what_was(engine:
 
 def test_a_full_database_is_not_durable_and_says_so_without_the_values(engine: Engine) -> None:
     secret = "zq-secret"
-    with pytest.raises(NotDurable, match="full") as refused, writing(engine) as db:
-        pages = db.exec_driver_sql("PRAGMA page_count").scalar_one()
-        db.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-        db.execute(insert(things), [{"name": f"{secret}{i}" * 50, "n": i} for i in range(500)])
+
+    def fill() -> None:
+        with writing(engine) as db:
+            pages = db.exec_driver_sql("PRAGMA page_count").scalar_one()
+            db.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+            db.execute(insert(things), [{"name": f"{secret}{i}" * 50, "n": i} for i in range(500)])
+
+    with pytest.raises(NotDurable, match="full") as refused:
+        fill()
     assert "disk space" in refused.value.mend
     assert secret not in str(refused.value) + str(refused.value.__cause__)
     assert held(engine) == {}

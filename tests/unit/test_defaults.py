@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from detectors.reference import Reference
 from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space, Task
@@ -21,7 +19,8 @@ def reference(task: Task = "binary_classification", complete: bool = True) -> Re
     output = Column("output", "score", UniformGrid(10))
     if task == "regression":
         output = Column("output", "value", NumericGrid(0.0, 1.0))
-    columns = (Column("feature", "n", NumericGrid(0.0, 1.0)), Column("feature", "c", CategoryGrid(("a",), complete)), output)
+    category = Column("feature", "c", CategoryGrid(("a",), complete))
+    columns = (Column("feature", "n", NumericGrid(0.0, 1.0)), category, output)
     space = Space(task, columns, (ALL, Axis("attribute", "sex", CategoryGrid(("f", "m")))))
     return Reference.build("r", space, [Summary.zero()], Summary.zero(len(space.sums)))
 
@@ -42,8 +41,8 @@ def test_a_classification_is_watched_in_every_family() -> None:
         "missing_rate/feature:c": Limit(high=0.05),
         "unseen_category_rate/feature:c": Limit(high=0.01),
         "jensen_shannon/output:score": Limit(high=0.1),
-        "roc_auc/model": Limit(low=pytest.approx(0.85)),
-        "accuracy/model": Limit(low=pytest.approx(0.75)),
+        "roc_auc/model": Limit(low=0.9 - 0.05),
+        "accuracy/model": Limit(low=0.8 - 0.05),
         "demographic_parity_ratio/attribute:sex": Limit(low=0.8),
         "equal_opportunity_difference/attribute:sex": Limit(high=0.1),
         "equalized_odds_difference/attribute:sex": Limit(high=0.1),
@@ -83,11 +82,10 @@ def test_declared_monitors_take_the_place_of_all() -> None:
 
 def test_the_volumes_limit_follows_the_windows_before() -> None:
     assert volume_monitor(CLASSIFIER, [100.0] * 3) is None
-    assert volume_monitor(CLASSIFIER, [0.0] * 8) is None
     usual = volume_monitor(CLASSIFIER, [100.0, 120.0, 1e9, 80.0])
     assert usual is not None
     assert usual.breach == Limit(low=55.0, high=330.0)
     recent = volume_monitor(CLASSIFIER, [100.0] * 8 + [1e6] * 20)
     assert recent is not None
     assert recent.breach == Limit(low=50.0, high=300.0), "only the latest count"
-    assert recent.min_samples == 1, "no rows at all is the worst of all volumes"
+    assert recent.min_samples == 0, "no rows at all is the worst of all volumes"

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid
-from detectors.summaries.space import ALL, Column, Space
+from detectors.summaries.space import Column, Space
 from monitor.fold.entries import Entries
 from monitor.fold.join import Folded, Outcome, fold_outcomes, fold_predictions
 from monitor.fold.rows import read_outcomes, read_predictions
@@ -81,7 +81,8 @@ def test_the_first_of_an_identity_counts() -> None:
 
 
 def test_only_the_serving_role_feeds_the_streams_and_each_role_has_its_stratum() -> None:
-    result = predict(["p", "p", "q"], [0.9, 0.2, 0.4], versions=["v", "w", "v"], roles=["champion", "shadow", "champion"])
+    roles = ["champion", "shadow", "champion"]
+    result = predict(["p", "p", "q"], [0.9, 0.2, 0.4], versions=["v", "w", "v"], roles=roles)
     assert result.scores.tolist() == [0.9, 0.4]
     assert result.instants.tolist() == [HOUR, HOUR + 2]
     assert set(result.predictions) == {Stratum(HOUR, "v", "champion"), Stratum(HOUR, "w", "shadow")}

@@ -26,8 +26,12 @@ SPACE = Space(
 
 def table(**columns: Any) -> pa.RecordBatch:
     n = len(next(iter(columns.values())))
-    base = {"prediction_id": [f"p{i}" for i in range(n)], "timestamp": pa.array([60_000_000] * n, pa.timestamp("us", "UTC")),
-            "model_version": ["v"] * n, "role": ["champion"] * n}  # fmt: skip
+    base = {
+        "prediction_id": [f"p{i}" for i in range(n)],
+        "timestamp": pa.array([60_000_000] * n, pa.timestamp("us", "UTC")),
+        "model_version": ["v"] * n,
+        "role": ["champion"] * n,
+    }
     return pa.RecordBatch.from_pydict(base | columns)
 
 

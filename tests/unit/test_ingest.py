@@ -79,7 +79,7 @@ def test_two_requests_with_one_key_at_once_are_one_batch(intake: Intake) -> None
 
 
 def test_what_is_not_taken(intake: Intake) -> None:
-    with pytest.raises(NotFound, match="no model 'x' is declared.*declared are: m"):
+    with pytest.raises(NotFound, match=r"no model 'x' is declared.*declared are: m"):
         take(intake, [row()], model="x")
     with pytest.raises(TooLarge, match="11 rows"):
         take(intake, [row(i) for i in range(11)])

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from api.console_incidents import DONE, NOTHING, allowed, collapsed
-from api.pages import local_path, metric_name, shown, spark, status, when
+from api.pages import local_path, shown, spark, status, when
 from api.vega import Bundle
+from detectors.catalogue import metric_title
 from incidents.commands import Acknowledge, AddEvidence, Close, Dispose, Disposition, Open, Reopen, Resolve
 from incidents.events import Actor, ActorKind
 from incidents.incident import Incident, apply
@@ -36,7 +37,7 @@ def test_values_are_shown_in_three_figures() -> None:
     given = (0.81234, 0.0, 1234.5, -0.5, None)
     assert [shown(v) for v in given] == ["0.812", "0", "1,234", "-0.5", "–"]
     assert shown(0.98765, "accuracy") == "98.8%"
-    assert (metric_name("psi"), metric_name("log_loss")) == ("PSI", "log loss")
+    assert (metric_title("psi"), metric_title("log_loss")) == ("PSI", "log loss")
 
 
 def test_what_people_wrote_is_escaped() -> None:

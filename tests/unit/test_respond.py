@@ -1,4 +1,4 @@
-"""From the verdicts of windows to the commands for incidents: monitors that share a fingerprint speak with one voice."""
+"""From verdicts to commands for incidents: monitors that share a fingerprint speak with one voice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from monitor.verdict import Verdict
 START = datetime(2026, 7, 1, tzinfo=UTC)
 
 
-def monitor(metric: str, scope: Scope | None = None, limit: Limit | None = None, severity: str = "warning") -> MonitorSpec:
+def monitor(
+    metric: str, scope: Scope | None = None, limit: Limit | None = None, severity: str = "warning"
+) -> MonitorSpec:
     scope, limit = scope or Scope(), limit or Limit(high=0.1)
     return MonitorSpec(f"{metric}/{scope.text}", metric, scope, timedelta(days=1), limit, limit, severity=severity)  # type: ignore[arg-type]
 
@@ -86,7 +88,8 @@ def test_two_breaches_of_three_open_one_incident_for_all_features_that_drift_tog
     assert opened.started_at == START + timedelta(days=1), "the end of the first breached window"
     assert opened.title == "Drift in plan and 1 more", "the worst first"
     assert opened.evidence is not None
-    assert opened.evidence.text.startswith("jensen shannon of plan 0.5, above 0.1; jensen shannon of age")
+    said = opened.evidence.summary
+    assert said.startswith("Jensen-Shannon distance of plan 0.5, above 0.1; Jensen-Shannon distance of age")
 
 
 def test_a_live_incident_takes_evidence_and_ends_when_all_its_rules_are_clean() -> None:
@@ -140,7 +143,7 @@ def test_a_fall_says_below_and_each_kind_has_a_title_of_its_own() -> None:
         assert isinstance(opened, Open)
         titles[m.metric] = opened.title
     assert titles == {
-        "roc_auc": "Performance: roc auc 0.5, below 0.85",
+        "roc_auc": "Performance: ROC AUC 0.5, below 0.85",
         "row_count": "Volume: row count 0.5, below 50",
         "missing_rate": "Data quality: missing rate of age",
         "demographic_parity_ratio": "Disparity by sex: demographic parity ratio 0.5, below 0.8",
