@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -61,10 +62,8 @@ def _described(kind: str) -> dict[str, Any]:
 
 
 async def _take(vigil: Vigil, request: Request, model: str, kind: Kind, key: str | None, atomic: bool) -> JSONResponse:
-    vigil.check_backlog(model)
+    inferred = await asyncio.to_thread(vigil.admit, model)
     body = await read_body(request, vigil.settings.max_body_bytes)
-    state = vigil.model_state(model)
-    inferred: Any = None if state is None else state.features
     receipt = await vigil.intake.take(
         model, kind, request.headers.get("content-type", ""), body, dict(request.query_params), inferred, key,
         atomic=atomic,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -54,6 +55,10 @@ async def put_model(vigil: Vigil, request: Request, model: str, who: Admin) -> J
     """Declare a model, in YAML or JSON. The same declaration again changes nothing; another is its next version."""
     body = await read_body(request, MAX_DECLARATION)
     media = request.headers.get("content-type", "")
+    return await asyncio.to_thread(_declare, vigil, model, body, media, who)
+
+
+def _declare(vigil: App, model: str, body: bytes, media: str, who: Principal) -> JSONResponse:
     spec = parse_declaration(body, "yaml" if "yaml" in media else "json")
     if spec.model != model:
         raise InvalidInput(f"the declaration is of '{spec.model}' and the path says '{model}'", "Make them agree")

@@ -137,7 +137,8 @@ CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 """
 
 _TITLES = {
-    "roc_auc": "ROC AUC", "psi": "PSI", "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "r2": "R²", "f1": "F1", "mcc": "MCC",
+    "roc_auc": "ROC AUC", "psi": "PSI", "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "r2": "R²", "f1": "F1",
+    "mcc": "MCC",
     "jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov statistic",
     "chi_square": "chi-square", "brier": "Brier score",
 }  # fmt: skip

@@ -31,7 +31,6 @@ class Reason(StrEnum):
     FEWER_THAN_TWO_GROUPS = "fewer_than_two_groups"
     ZERO_DENOMINATOR = "zero_denominator"
     SELECTIVE_OUTCOMES = "selective_outcomes"
-    TOO_LITTLE_HISTORY = "too_little_history"
 
 
 @dataclass(frozen=True, slots=True)

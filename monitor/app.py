@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from monitor.log.sql import SqlLog
 from monitor.log.writer import LogWriter
 from monitor.metrics import Metrics
 from monitor.migrate import migrate
-from monitor.model import ModelSpec
+from monitor.model import FeatureType, ModelSpec
 from monitor.review import kpis_for
 from monitor.settings import Settings
 from monitor.store import incidents, models
@@ -84,13 +84,14 @@ class App:
             raise NotFound(f"'{model}' has no declaration {version}", f"GET /v1/models/{model} shows the one in force")
         return ModelSpec.from_dict(found.body)
 
-    def check_backlog(self, model: str) -> None:
-        """Raise ``Overloaded`` where the fold is further behind than the settings allow."""
-        with reading(self.state) as db:
-            state = models.load(db, model)
+    def admit(self, model: str) -> Mapping[str, FeatureType]:
+        """The features of the model's reference, for a batch that is to be taken now. Raises ``Overloaded`` where the
+        fold is further behind than the settings allow."""
+        state = self.model_state(model)
         behind = self.log.rows_after(model, 0 if state is None else state.cursor)
         if behind > self.settings.max_backlog_rows:
             raise Overloaded(f"{behind} rows wait to be folded", "Send the batch again later", retry_after=10)
+        return (state.features or {}) if state is not None else {}
 
     def model_state(self, model: str) -> ModelState | None:
         with reading(self.state) as db:

@@ -88,12 +88,24 @@ def measure(watch: Watch, family: Family, data: WindowData) -> list[MetricPoint]
         named = [*measure_performance(watch.reference.space, data.outcomes, data.sums), _coverage(data)]
     else:
         named = watch.fairness(data.predictions, data.outcomes)
-    return [_point(watch, data, n, outcomes=n[0] not in _WITHOUT_OUTCOMES) for n in named]
+    return [_point(watch, data, _observable(watch, n), outcomes=n[0] not in _WITHOUT_OUTCOMES) for n in named]
 
 
 _WITHOUT_OUTCOMES = frozenset(
     {"selection_rate", "demographic_parity_difference", "demographic_parity_ratio", "label_coverage"}
 )
+
+
+# What rests on the decided-for alone can be known where outcomes are seen for one decision only; nothing else can.
+_SEEN_WHEN_SELECTED = _WITHOUT_OUTCOMES | {"precision", "positive_predictive_value", "predictive_parity_difference"}
+
+
+def _observable(watch: Watch, named: Named) -> Named:
+    """A metric, or unknown where the outcomes that it needs are seen for some decisions only."""
+    metric, scope, measurement = named
+    if watch.spec.outcomes_observed_for is None or metric in _SEEN_WHEN_SELECTED:
+        return named
+    return metric, scope, Measurement.unknown(Reason.SELECTIVE_OUTCOMES, measurement.n)
 
 
 def _coverage(data: WindowData) -> Named:

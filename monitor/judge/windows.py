@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -17,6 +17,7 @@ FAMILIES: tuple[Family, ...] = ("drift", "performance", "fairness")
 ANCHOR = to_micros(datetime(1970, 1, 5, tzinfo=UTC))       # a Monday, so that windows of weeks are weeks
 LATENESS = span_micros(timedelta(minutes=5))               # rows that come later than this amend a closed window
 AMEND_EVERY = span_micros(timedelta(hours=1))              # how often late rows make a new revision of a window
+SILENT = 8                                                 # windows without rows that are judged behind one with rows
 STEPS = (0.5, 0.8, 0.95, 1.0)                              # shares of outcomes at which a window is measured anew
 
 
@@ -50,6 +51,27 @@ class Track:
         while end + LATENESS <= upto:
             yield start, end
             start, end = end, end + self.length
+
+    def watched(self, after: int, upto: int, buckets: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Those of the closed windows that are worth a look: with rows, and the first ``SILENT`` behind one with rows.
+
+        Silence is to be seen, but a single row of long ago must not bring all the windows since. ``buckets`` are those
+        that hold rows, the last one before ``after`` among them.
+
+        >>> day = 86_400_000_000
+        >>> found = list(Track("drift", day).watched(10 * day, 40 * day, [10 * day, 30 * day]))
+        >>> [start // day for start, _ in found]
+        [10, 11, 12, 13, 14, 15, 16, 17, 18, 30, 31, 32, 33, 34, 35, 36, 37, 38]
+        """
+        filled = sorted({self.window_of(b)[0] for b in buckets})
+        for i, first in enumerate(filled):
+            following = filled[i + 1] if i + 1 < len(filled) else upto
+            for k in range(SILENT + 1):
+                start = first + k * self.length
+                if start >= following or start + self.length + LATENESS > upto:
+                    break
+                if start >= after:
+                    yield start, start + self.length
 
 
 def tracks(spec: ModelSpec, monitors: tuple[MonitorSpec, ...]) -> list[Track]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
+from detectors.catalogue import CATALOGUE
 from detectors.scope import Scope
 from monitor.model import words
 from monitor.model.checks import Section, choice, multiple_of, number, text, whole
-from monitor.model.words import format_duration, parse_duration, shown
+from monitor.model.words import format_duration, nearest, parse_duration, shown
 
 Severity = Literal["info", "warning", "critical"]
 RelativeTo = Literal["absolute", "reference"]
@@ -122,6 +123,8 @@ def _metric(task: str) -> Any:
             raise ValueError("measures a classification, and the task is regression; mae or rmse, for two, fit")
         if task == "binary_classification" and plain in words.REGRESSION_METRICS:
             raise ValueError("measures a regression, and the task is a classification; roc_auc or brier, for two, fit")
+        if metric not in CATALOGUE:
+            raise ValueError(f"is not measured by this version; {nearest(metric, tuple(CATALOGUE))}")
         return metric
 
     return read

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, insert, select, update
 
+from monitor.model import FeatureType
 from monitor.store.tables import models
 
 
@@ -28,7 +29,7 @@ class ModelState:
     reference_seq: int = 0
     reference: bytes | None = None
     judged_from: int = 0
-    features: dict[str, str] | None = None
+    features: dict[str, FeatureType] | None = None
     counts: dict[str, int] | None = None
     evaluated_at: int | None = None
 

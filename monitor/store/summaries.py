@@ -90,6 +90,14 @@ def first_bucket(db: Connection, model: int) -> int | None:
     return found
 
 
+def serving_buckets(db: Connection, model: int, after: int) -> list[int]:
+    """The buckets from ``after`` on that hold serving predictions, and the last one before it; in order."""
+    mine = (summaries.c.model == model, summaries.c.kind == "predictions", summaries.c.role == SERVING)
+    before = select(func.max(summaries.c.bucket)).where(*mine, summaries.c.bucket < after).scalar_subquery()
+    query = select(summaries.c.bucket).where(*mine, summaries.c.bucket >= func.coalesce(before, after)).distinct()
+    return list(db.execute(query.order_by(summaries.c.bucket)).scalars())
+
+
 def forget(db: Connection, model: int) -> None:
     db.execute(delete(summaries).where(summaries.c.model == model))
 

@@ -104,13 +104,10 @@ def _close(db: Connection, model: ModelState, watch: Watch) -> list[WindowState]
 
 def _closing(db: Connection, model: ModelState, watch: Watch, track: Track) -> list[tuple[int, int]]:
     horizon = model.last_prediction if model.event_clock else model.clock
-    after = points.last_window_end(db, model.id, track.name)
-    if after is None:
-        first = summaries.first_bucket(db, model.id)
-        if first is None:
-            return []
-        after = track.window_of(first)[0]
-    return list(track.closed(after, horizon)) if after + LATENESS < horizon else []
+    after = points.last_window_end(db, model.id, track.name) or 0
+    if after + track.length + LATENESS > horizon:
+        return []
+    return list(track.watched(after, horizon, summaries.serving_buckets(db, model.id, after)))
 
 
 def _changed(window: WindowState, buckets: set[int]) -> bool:
