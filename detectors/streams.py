@@ -12,10 +12,9 @@ import pickle
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
-
-from river.drift import ADWIN
 
 from detectors.summaries.summary import Floats
 
@@ -58,13 +57,13 @@ def step(state: bytes | None, values: Floats) -> tuple[bytes, list[Signal]]:
     >>> [(500 <= s.index < 600, s.direction) for s in signals], step(state, np.full(100, 0.8))[1]
     ([(True, 'up')], [])
     """
-    adwin = _load(state) if state is not None else ADWIN()  # type: ignore[no-untyped-call]  # River has no types
+    adwin = _load(state) if state is not None else _adwin()()
     signals = []
     for i, x in enumerate(values.tolist()):
         if not math.isfinite(x):
             continue
         width, total = (0, 0.0) if adwin.drift_detected else (adwin.width, adwin.total)
-        adwin.update(x)  # type: ignore[no-untyped-call]
+        adwin.update(x)
         if adwin.drift_detected:
             dropped = width + 1 - adwin.width
             before = (total + x - adwin.total) / dropped
@@ -72,17 +71,26 @@ def step(state: bytes | None, values: Floats) -> tuple[bytes, list[Signal]]:
     return _save(adwin), signals
 
 
+@cache
+def _adwin() -> Any:
+    """River's class, imported at its first use: River brings in whatever of pandas and scikit-learn is installed, which
+    takes seconds that the start of a service need not wait for."""
+    from river.drift import ADWIN
+
+    return ADWIN
+
+
 def _version() -> tuple[int, int]:
     major, minor = _RIVER.split(".")[:2]
     return int(major), int(minor)
 
 
-def _save(adwin: ADWIN) -> bytes:
+def _save(adwin: Any) -> bytes:
     body = pickle.dumps(adwin, protocol=4)
     return _HEAD.pack(_MAGIC, *_version(), zlib.crc32(body)) + body
 
 
-def _load(state: bytes) -> ADWIN:
+def _load(state: bytes) -> Any:
     if len(state) < _HEAD.size or state[:3] != _MAGIC:
         raise UnreadableState(f"these bytes are no detector state known here: they begin with {state[:3]!r}")
     _, major, minor, checksum = _HEAD.unpack_from(state)
@@ -92,7 +100,7 @@ def _load(state: bytes) -> ADWIN:
     if zlib.crc32(body) != checksum:
         raise UnreadableState("the state is damaged: its checksum does not hold")
     adwin = _AdwinOnly(io.BytesIO(body)).load()
-    if not isinstance(adwin, ADWIN):
+    if not isinstance(adwin, _adwin()):
         raise UnreadableState(f"the state holds a {type(adwin).__name__} and no ADWIN")
     return adwin
 

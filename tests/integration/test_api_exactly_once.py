@@ -6,6 +6,9 @@ import itertools
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
+
+from monitor.store import tables
 
 ARROW = "application/vnd.apache.arrow.stream"
 EARLY, MIDDLE, LATE = (f"2026-07-01T0{hour}:00:00Z" for hour in (6, 7, 8))
@@ -271,3 +274,13 @@ def test_rows_without_an_id_are_named_by_their_batch(service: Any) -> None:
     service.post("outcomes", [service.outcome(0, prediction_id=f"{batch}/{i}") for i in range(3)])
     service.fold()
     assert service.counts() == {"predictions": 3, "outcomes": 3, "joined": 3}
+
+
+def test_a_row_of_long_ago_does_not_bring_all_the_windows_since(service: Any, vigil: Any) -> None:
+    service.reference()
+    service.post("predictions", [service.prediction(1, timestamp="1971-01-01T00:00:00Z"), service.prediction(2)])
+    service.fold()
+    with vigil.state.connect() as db:
+        windows = db.execute(select(func.count()).select_from(tables.windows)).scalar_one()
+    assert service.counts()["predictions"] == 2
+    assert windows < 100
