@@ -11,6 +11,7 @@ from api.access import Vigil, needs
 from api.openapi import errors
 from incidents.commands import Acknowledge, Assign, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
 from incidents.incident import Incident
+from incidents.wire import to_json
 from monitor.access import Principal
 from monitor.app import App
 from monitor.store import incidents as store
@@ -69,7 +70,7 @@ def get_incident(vigil: Vigil, incident_id: str, who: Reader) -> dict[str, Any]:
     """One incident: its state, times, evidence and ranked causes."""
     incident = vigil.incident(incident_id)
     who.require("read", incident.fingerprint.model)
-    return {**incident.to_json(), "causes": [_cause(c) for c in incident.causes]}
+    return {**incident.to_json(), "causes": to_json(incident.causes)}
 
 
 @router.get("/incidents/{incident_id}/events")
@@ -138,12 +139,8 @@ def _search(
 ) -> list[Incident]:
     """Of the models named; of all where ``names`` is ``None``."""
     among = None if names is None else [number for number, name in models.names(db).items() if name in names]
-    return store.search(db, None, state, severity, limit, offset, among)
+    return store.search(db, state, severity, limit, offset, among)
 
 
 def _note(body: Note | None) -> str:
     return "" if body is None else body.note
-
-
-def _cause(cause: Any) -> dict[str, Any]:
-    return {"name": cause.name, "metric": cause.metric, "value": cause.value, "note": cause.note}

@@ -34,7 +34,12 @@ _TABLE: tuple[tuple[type[errors.VigilError], int, str, str], ...] = (
 
 def status_of(error: errors.VigilError) -> tuple[int, str]:
     """The HTTP status and the title of an error, for whoever does not answer with a problem."""
-    return next((status, title) for cls, status, _, title in _TABLE if isinstance(error, cls))
+    status, _, title = _entry(error)
+    return status, title
+
+
+def _entry(error: errors.VigilError) -> tuple[int, str, str]:
+    return next((status, kind, title) for cls, status, kind, title in _TABLE if isinstance(error, cls))
 
 
 class ProblemResponse(JSONResponse):
@@ -73,7 +78,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.VigilError)
     async def _vigil(_request: Request, error: errors.VigilError) -> JSONResponse:
-        status, kind, title = next((s, k, t) for cls, s, k, t in _TABLE if isinstance(error, cls))
+        status, kind, title = _entry(error)
         headers = {}
         if isinstance(error, errors.Overloaded):
             headers["Retry-After"] = str(error.retry_after)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["higher is worse", "lower is worse"]
-Family = Literal["drift", "quality", "performance", "fairness", "stream"]
+Family = Literal["drift", "quality", "performance", "fairness"]
 
 
 @dataclass(frozen=True, slots=True)

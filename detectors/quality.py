@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.drift import scope_of
-from detectors.intervals import wilson
+from detectors.intervals import proportion
 from detectors.point import Measurement, Reason
 from detectors.reference import Reference
 from detectors.scope import Scope
@@ -36,11 +36,11 @@ def measure_quality(reference: Reference, predictions: Ints) -> list[tuple[str, 
     before = dict(zip(reference.space.columns, _spans(reference), strict=True))
     for column, counts in reference.space.column_counts(predictions):
         scope, missing, total = scope_of(column), int(counts[0]), int(counts.sum())
-        points.append(("missing_rate", scope, _rate(missing, total, Reason.EMPTY_WINDOW)))
+        points.append(("missing_rate", scope, proportion(missing, total, Reason.EMPTY_WINDOW)))
         none = Reason.ALL_MISSING if missing else Reason.EMPTY_WINDOW
         n = total - missing
         if isinstance(column.grid, CategoryGrid):
-            unseen = _rate(int(counts[column.grid.other]), n, none)
+            unseen = proportion(int(counts[column.grid.other]), n, none)
             if not column.grid.complete:
                 unseen = Measurement.unknown(Reason.HIGH_CARDINALITY, n)
             points.append(("unseen_category_rate", scope, unseen))
@@ -48,13 +48,9 @@ def measure_quality(reference: Reference, predictions: Ints) -> list[tuple[str, 
             span = before[column]
             outside = Measurement.unknown(Reason.NO_REFERENCE, n)
             if span is not None:
-                outside = _rate(n - int(counts[span[0] : span[1] + 1].sum()), n, none)
+                outside = proportion(n - int(counts[span[0] : span[1] + 1].sum()), n, none)
             points.append(("out_of_range_rate", scope, outside))
     return points
-
-
-def _rate(k: int, n: int, reason: Reason) -> Measurement:
-    return Measurement(k / n, n, wilson(k, n)) if n else Measurement.unknown(reason)
 
 
 def _spans(reference: Reference) -> list[tuple[int, int] | None]:

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 Kind = Literal["predictions", "outcomes", "reference"]
 Clock = Literal["wall", "event"]
-Role = Literal["champion", "challenger", "shadow"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from detectors.causes import rank_causes
-from detectors.drift import measure_drift
 from detectors.point import MetricPoint
 from detectors.reference import Reference
 from detectors.scope import Window, rfc3339
@@ -61,30 +60,6 @@ def find_points(
     return out, (page[-1]["id"] if len(rows) > limit else None)
 
 
-def latest_points(db: Connection, model: int, metric: str | None = None) -> list[MetricPoint]:
-    """The last window's points of each metric and scope."""
-    last = (
-        select(points.c.metric, points.c.scope, func.max(points.c.start).label("start"))
-        .where(points.c.model == model, points.c.latest)
-        .group_by(points.c.metric, points.c.scope)
-    )
-    if metric is not None:
-        last = last.where(points.c.metric == metric)
-    newest = last.subquery()
-    query = (
-        select(points)
-        .join(
-            newest,
-            (points.c.metric == newest.c.metric)
-            & (points.c.scope == newest.c.scope)
-            & (points.c.start == newest.c.start),
-        )
-        .where(points.c.model == model, points.c.latest)
-        .order_by(points.c.id)
-    )
-    return [read_point(r) for r in db.execute(query).mappings()]
-
-
 def report(
     db: Connection, state: ModelState, watch: Watch, start: int, end: int, metrics: set[str] | None, scope: str | None
 ) -> dict[str, Any]:
@@ -99,8 +74,6 @@ def report(
     )
     found = [p for family in FAMILIES for p in measure(watch, family, data)]
     judged = judge(found, watch.monitors, watch.baseline, settled=settled)
-    drift = [MetricPoint(m, s, window, v, reference=watch.reference.name) for m, s, v in
-             measure_drift(watch.reference, predictions.counts)]
 
     def wanted(p: MetricPoint) -> bool:
         return (metrics is None or p.metric in metrics) and (scope is None or scope in p.scope.text.split(","))
@@ -111,7 +84,7 @@ def report(
         "reference": watch.reference.name,
         "points": [p.as_dict() for p in found if wanted(p)],
         "verdicts": [v.as_dict() for v in judged if wanted(v.point)],
-        "causes": [c.as_dict() for c in rank_causes(drift)],
+        "causes": [c.as_dict() for c in rank_causes(found)],
     }
 
 

@@ -56,8 +56,8 @@ class Settings:
         "`embedded` folds and judges in the service's own process; `none` leaves that to `vigil worker`.",
         choices=("embedded", "none"),
     )
-    tick_seconds: int = _setting(10, "Seconds between two looks at the clock: timers, silence, settled windows.")
-    max_body_bytes: int = _setting(32 * 2**20, "Largest request body in bytes, once decompressed; above it, 413.")
+    tick_seconds: int = _setting(10, "Seconds between two looks at the clock: windows that time closes or settles.")
+    max_body_bytes: int = _setting(32 * 2**20, "Largest request body in bytes; above it, 413.")
     max_rows_per_batch: int = _setting(100_000, "Most rows of one request; above it, 413.")
     max_backlog_rows: int = _setting(
         5_000_000, "Rows logged and not yet folded at which ingest answers 429 with `Retry-After`."
@@ -83,10 +83,15 @@ class Settings:
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     @property
-    def log_url(self) -> str:
-        """The log's own database: in SQLite an append would wait for the state's commits if both were one file."""
+    def log_file(self) -> Path:
+        """The SQLite file of the log: an append would wait for the state's commits if both were one file."""
         file = self.database_file
-        return f"sqlite:///{file.with_name(f'{file.stem}-log{file.suffix}')}"
+        return file.with_name(f"{file.stem}-log{file.suffix}")
+
+    @property
+    def log_url(self) -> str:
+        """The log's own database."""
+        return f"sqlite:///{self.log_file}"
 
     def shown(self) -> dict[str, str]:
         """Each setting as text that may be printed and logged: a password in a URL is masked."""

@@ -31,16 +31,11 @@ class _Duration(click.ParamType[timedelta]):
 
 def open_keys(settings: Settings) -> Keys:
     """The keys, in a database that is made where there is none yet: the first key comes before the first start."""
-    if not _log_exists(settings):
+    if not settings.log_file.exists():
         from monitor.migrate import migrate
 
         migrate(settings)
     return Keys(open_database(settings.log_url, durable=True), system_clock)
-
-
-def _log_exists(settings: Settings) -> bool:
-    file = settings.database_file
-    return file.with_name(f"{file.stem}-log{file.suffix}").exists()
 
 
 @on_machine(keys, "create", example="vigil keys create ana --scope read --scope operate --expires 90d")

@@ -67,7 +67,7 @@ def examine(settings: Settings, now: datetime) -> Iterator[Check]:
     for name, url in (("log", settings.log_url), ("state", settings.database_url)):
         yield from _database(name, url)
     yield _port(settings.host, settings.port)
-    if all(Path(u.removeprefix("sqlite:///")).exists() for u in (settings.log_url, settings.database_url)):
+    if settings.log_file.exists() and settings.database_file.exists():
         for check in (_clock, _worker):
             yield _guarded(check, settings, now)
 

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from detectors.catalogue import metric_title
 from monitor.export import words
 from monitor.export.charts import trend
 
@@ -23,6 +24,7 @@ _environment = Environment(
 _environment.filters.update(
     quantity=words.quantity,
     moment=words.moment,
+    metric=metric_title,
     reason=words.reason,
     basis=words.basis,
     unit=lambda u: words.UNITS.get(u, ""),

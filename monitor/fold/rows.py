@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from detectors.summaries.grids import CategoryGrid, Grid
-from detectors.summaries.space import ALL, Axis, Space
+from detectors.summaries.space import Axis, Space
 from monitor.fold.digest import row_digests
 from monitor.model import ModelSpec, canonical_label
 
@@ -64,9 +64,8 @@ def read_predictions(
     labels = column(table, "prediction_label")
     classify = space.task == "binary_classification"
     predicted = numbers(column(table, "prediction_score" if classify else "prediction_value"), n)
-    outputs = {space.output.name: predicted}
     cells = [
-        space.output.grid.cells(outputs[c.name])  # type: ignore[arg-type]  # outputs are numbers
+        space.output.grid.cells(predicted)  # type: ignore[arg-type]  # the output's grid takes numbers
         if c.kind == "output"
         else cells_of(c.grid, column(table, f"features.{c.name}"), n)
         for c in space.columns
@@ -160,7 +159,7 @@ def _decisions(labels: pa.Array | None, scores: Floats, spec: ModelSpec, n: int)
 
 
 def _groups(axis: Axis, table: pa.RecordBatch, protected: pa.RecordBatch | None) -> Ints:
-    if axis is ALL or axis.kind == "all":
+    if axis.kind == "all":
         return np.ones(table.num_rows, np.int64)
     if axis.kind == "attribute":
         return cells_of(axis.grid, column(protected, f"protected.{axis.name}"), table.num_rows)

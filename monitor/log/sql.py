@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, and_, func, insert, select
@@ -36,7 +37,7 @@ class SqlLog:
                 insert(rejects),
                 [{"model": s.model, "batch_id": s.batch_id, "at": s.received_at, **r.as_dict()} for r in s.rejects],
             )
-        return _replace_seq(s, seq)
+        return replace(s, seq=seq)
 
     def _known(self, db: Connection, s: Segment) -> bool:
         same = and_(
@@ -153,10 +154,6 @@ def _reject_count() -> Any:
 
 def _segment(row: Any) -> Segment:
     return Segment(**{k: row[k] for k in (*_SEGMENT_COLUMNS, "seq", "protected")})
-
-
-def _replace_seq(s: Segment, seq: int) -> Segment:
-    return Segment(**{name: getattr(s, name) for name in s.__slots__ if name != "seq"}, seq=seq)
 
 
 def _latest(db: Connection, model: str, version: int | None = None) -> Declaration | None:

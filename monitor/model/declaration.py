@@ -16,8 +16,8 @@ FeatureType = Literal["numeric", "categorical"]
 
 @dataclass(frozen=True, slots=True)
 class ProtectedAttribute:
-    """``reference_group`` is the group that the others are compared with (``None``: the largest); groups with fewer
-    than ``min_group`` rows are suppressed."""
+    """``reference_group`` is the group that the others are compared with (``None``: all are compared with each other);
+    groups with fewer than ``min_group`` rows are suppressed."""
 
     reference_group: str | None = None
     min_group: int = 100

@@ -48,7 +48,6 @@ def record(db: Connection, model: int, incident: Incident | None, events: Sequen
 
 def search(
     db: Connection,
-    model: int | None = None,
     state: str | None = None,
     severity: str | None = None,
     limit: int = 100,
@@ -59,8 +58,6 @@ def search(
     query = select(incidents.c.body)
     if among is not None:
         query = query.where(incidents.c.model.in_(among))
-    if model is not None:
-        query = query.where(incidents.c.model == model)
     if state == "live":
         query = query.where(incidents.c.active)
     elif state is not None:

@@ -82,13 +82,6 @@ class Worker:
             models.save(db, model)
         return True
 
-    def catch_up(self, name: str) -> None:
-        """Carry out what stands in the log behind the last segment: a rebuild ends with it."""
-        with writing(self.state) as db:
-            model = models.load_or_create(db, name)
-            self._catch_up(db, model)
-            models.save(db, model)
-
     def command(self, name: str, incident: str, body: dict[str, object], actor: Actor) -> DecisionReason:
         """Make a command durable and carry it out at once; the reason says what came of it."""
         with writing(self.state) as db:

@@ -37,7 +37,6 @@ def _rebuilt(folder: Path, now: Hands, model: str) -> dict[str, list[str]]:
         file.unlink()
     vigil = open_vigil(folder, now)
     fold(vigil, model)
-    vigil.worker.catch_up(model)
     found = contents(vigil.state, ALL)
     vigil.stop()
     return found

@@ -94,15 +94,6 @@ def test_old_revisions_are_shown_when_they_are_asked_for(db: Connection) -> None
     assert [(p["revision"], p["value"]) for p in pages(db, 1, revisions=True)] == [(1, 0.1), (2, 0.3)]
 
 
-def test_the_latest_points_are_those_of_each_series_last_window(db: Connection) -> None:
-    add(db, 1, 1, psi=0.5)
-    add(db, 1, 0, psi=0.1, missing_rate=0.0)
-    add(db, 1, 0, revision=2, psi=0.2, missing_rate=0.0)
-    latest = {p.metric: (p.window.start, p.measurement.value) for p in queries.latest_points(db, 1)}
-    assert latest == {"psi": (START + DAY, 0.5), "missing_rate": (START, 0.0)}
-    assert [p.metric for p in queries.latest_points(db, 1, "missing_rate")] == ["missing_rate"]
-
-
 def test_what_became_of_a_batch(db: Connection) -> None:
     assert queries.batch_result(db, "b") is None
     db.execute(insert(tables.folded).values(seq=1, model=1, batch_id="b", counts={"conflicts": 1}, conflicts=[3]))
