@@ -28,7 +28,8 @@ from monitor.settings import Settings
 from monitor.store import incidents, models
 from monitor.store.models import ModelState
 from monitor.times import to_micros
-from monitor.worker.loop import Worker, WorkerThread
+from monitor.worker.loop import Worker
+from monitor.worker.thread import WorkerThread
 
 
 class App:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from detectors.catalogue import metric_title
 from detectors.causes import rank_causes
 from detectors.point import MetricPoint
 from detectors.scope import Window
 from incidents.commands import AddEvidence, Clock, Command, Open, Recover, Relapse, Resolve
-from incidents.rules import Outcome, Rule, RuleState, advance, released
+from incidents.rules import Outcome, Rule, RuleState, advance, released, started_at
 from incidents.verdict import Cause, Evidence, Fingerprint, Kind, Severity, VerdictKind
 from monitor.model import MonitorSpec
 from monitor.model.monitors import family
@@ -59,6 +60,7 @@ def respond(
     by_id = {m.id: m for m in monitors}
     after = dict(states)
     outcomes: dict[Fingerprint, list[tuple[Outcome, Verdict]]] = {}
+    began: dict[Fingerprint, list[datetime]] = {}
     for verdict in verdicts:
         monitor = by_id[verdict.monitor]
         fingerprint = fingerprint_of(model, monitor)
@@ -68,10 +70,13 @@ def respond(
         rule = Rule(monitor.open_after, monitor.resolve_after)
         after[monitor.id], outcome = advance(rule, state, (window.start, window.end), verdict.kind)
         outcomes.setdefault(fingerprint, []).append((outcome, verdict))
+        first = started_at(rule, after[monitor.id]) if outcome is Outcome.OPEN else None
+        began.setdefault(fingerprint, []).extend([] if first is None else [first])
     commands: list[tuple[Fingerprint, Command]] = []
     for fingerprint, found in outcomes.items():
         held = [after[m.id] for m in monitors if m.id in after and fingerprint_of(model, m) == fingerprint]
-        command = _command(fingerprint, found, held, window, moved, clock, fingerprint in live)
+        first = min(began[fingerprint], default=window.end)
+        command = _command(fingerprint, found, held, window, moved, clock, None if fingerprint in live else first)
         if command is not None:
             commands.append((fingerprint, command))
     return Response(commands, after)
@@ -84,20 +89,20 @@ def _command(
     window: Window,
     moved: Sequence[MetricPoint],
     clock: Clock,
-    is_live: bool,
+    began: datetime | None,
 ) -> Command | None:
+    """What the monitors of one fingerprint ask for together; ``began`` is ``None`` while its incident is live."""
     said = {outcome for outcome, _ in found}
     if said & _ADD:
         breaches = [v for _, v in found if v.kind is VerdictKind.BREACH]
         evidence = _evidence(fingerprint, window, breaches, moved)
         severity = max(_severity(v) for v in breaches)
-        if not is_live:
-            first = min((w.end for s in held for w in s.recent if w.verdict is VerdictKind.BREACH), default=window.end)
-            return Open(fingerprint, severity, title(fingerprint, breaches), first, evidence, clock)
+        if began is not None:
+            return Open(fingerprint, severity, title(fingerprint, breaches), began, evidence, clock)
         return (Relapse if Outcome.RELAPSE in said else AddEvidence)(evidence, severity)
-    if is_live and Outcome.RESOLVE in said and not any(s.open for s in held):
+    if began is None and Outcome.RESOLVE in said and not any(s.open for s in held):
         return Resolve("clean again, says the rule", window.end)
-    if is_live and Outcome.RECOVER in said and all(s.recovered for s in held if s.open):
+    if began is None and Outcome.RECOVER in said and all(s.recovered for s in held if s.open):
         return Recover(window.end)
     return None
 

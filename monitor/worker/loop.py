@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -183,43 +181,3 @@ def _carry_out(db: Connection, model: ModelState, command: Command) -> DecisionR
     incidents.record(db, model.id, incident, decision.events)
     model.command_cursor = command.seq
     return decision.reason
-
-
-class WorkerThread(threading.Thread):
-    """The worker beside the service in one process: woken when something was logged, and by the clock."""
-
-    def __init__(self, worker: Worker, tick_seconds: float) -> None:
-        super().__init__(name="vigil-worker", daemon=True)
-        self.worker = worker
-        self.tick_seconds = tick_seconds
-        self.last_round: datetime | None = None      # without a fault: what shows that the worker is alive
-        self._wake = threading.Event()
-        self._ending = threading.Event()
-
-    def wake(self) -> None:
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Stop after the transaction under way; what is left is folded at the next start."""
-        self._ending.set()
-        self._wake.set()
-        self.join(timeout=60)
-
-    def run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self._round()
-                self.last_round = self.worker.now()
-            except Exception:       # the loop outlives any fault; what it did not commit is taken again
-                logger.exception("fold failed; trying again")
-                self._ending.wait(1.0)
-
-    def _round(self) -> None:
-        worked = False
-        for name in self.worker.log.models():
-            while not self._ending.is_set() and self.worker.step(name):
-                worked = True
-        if not worked and not self._wake.wait(self.tick_seconds):
-            for name in self.worker.log.models():
-                self.worker.tick(name)
-        self._wake.clear()

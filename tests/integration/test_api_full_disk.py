@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event, text, update
 from monitor.database import writing
 from monitor.errors import NotDurable
 from monitor.log.tables import keys
-from monitor.worker.loop import WorkerThread
+from monitor.worker.thread import WorkerThread
 
 _NO_LIMIT = 4_294_967_294
 

@@ -1,0 +1,78 @@
+"""The worker beside the service in one process: woken when something was logged, and by the clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor.worker.loop import Worker
+
+AFTER_A_FAULT = 1.0      # seconds before what failed is tried again
+
+logger = structlog.get_logger("vigil.worker")
+
+
+class WorkerThread(threading.Thread):
+    """One step of each model in turn, so that the flood of one does not starve another, nor its fault stop it.
+
+    APScheduler is the clock, and nothing else: its one job asks each model whether time alone has closed a window. It
+    may come late or twice, for a tick is taken under the state's write lock and changes nothing that is done already.
+    """
+
+    def __init__(self, worker: Worker, tick_seconds: float) -> None:
+        super().__init__(name="vigil-worker", daemon=True)
+        self.worker = worker
+        self.tick_seconds = tick_seconds
+        self.last_round: datetime | None = None      # without a fault: what shows that the worker is alive
+        self._clock = BackgroundScheduler(timezone=UTC)
+        self._clock.add_job(self._tick, "interval", seconds=tick_seconds, coalesce=True, max_instances=1)
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Stop after the transaction under way; what is left is folded at the next start."""
+        self._ending.set()
+        self._wake.set()
+        self.join(timeout=60)
+
+    def run(self) -> None:
+        self._clock.start()
+        while not self._ending.is_set():
+            taken, sound = self._of_each_model(self.worker.step)
+            if sound:
+                self.last_round = self.worker.now()
+            if not taken:
+                self._wake.wait(self.tick_seconds if sound else AFTER_A_FAULT)
+            self._wake.clear()
+        self._clock.shutdown(wait=True)
+
+    def _tick(self) -> None:
+        self._of_each_model(self.worker.tick)
+
+    def _of_each_model(self, act: Callable[[str], int]) -> tuple[int, bool]:
+        """Act on every model, whatever befalls one of them: what was done in all, and whether nothing failed.
+
+        What a fault left uncommitted is taken again in the next round.
+        """
+        done, sound = 0, True
+        try:
+            names = self.worker.log.models()
+        except Exception:
+            logger.exception("the log cannot be read; trying again")
+            return 0, False
+        for name in names:
+            if self._ending.is_set():
+                break
+            try:
+                done += act(name)
+            except Exception:
+                logger.exception("a model cannot be folded or judged; trying again", model=name)
+                sound = False
+        return done, sound
