@@ -11,14 +11,14 @@ from fastapi import APIRouter, Request, Response
 from api.access import Vigil, needs
 from api.pages import Page, headline, render
 from api.sections import sections
-from detectors.scope import Scope
 from monitor import queries, views
 from monitor.access import Principal
 from monitor.app import App
+from monitor.judge.windows import Track
 from monitor.model import ModelSpec
 from monitor.store import points
 from monitor.store.models import ModelState
-from monitor.times import from_micros
+from monitor.times import from_micros, span_micros
 
 router = APIRouter(route_class=Page)
 
@@ -98,6 +98,7 @@ def _glance(vigil: App, name: str, live: list[views.Listed]) -> Glance:
     recent: list[float] = []
     if state is not None:
         health = vigil.ask(views.health, state.id)
-        newest = vigil.ask(points.history, state.id, metric, Scope().text, 2**62, SPARK_WINDOWS)
+        track = Track("performance", span_micros(spec.windows.performance)).name
+        newest = vigil.ask(points.history, state.id, track, metric, 2**62, SPARK_WINDOWS)
         recent = newest[::-1]
     return Glance(name, spec, state, waiting, health, metric, recent, sum(i.fingerprint.model == name for i in live))

@@ -25,22 +25,22 @@ Operator = Annotated[Principal, needs("operate")]
 
 
 class Note(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     note: str = Field("", max_length=4000)
 
 
 class Text(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     text: str = Field(min_length=1, max_length=4000)
 
 
 class To(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     to: str = Field(min_length=1, max_length=128)
 
 
 class Finding(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     disposition: Disposition
     root_cause: str | None = Field(None, min_length=1, max_length=4000)
     note: str = Field("", max_length=4000)

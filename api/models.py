@@ -17,7 +17,7 @@ from monitor.access import Principal
 from monitor.app import App
 from monitor.errors import Conflict, InvalidInput
 from monitor.log.port import Declaration
-from monitor.model import parse_declaration
+from monitor.model import format_duration, parse_declaration
 from monitor.times import from_micros, to_micros
 
 router = APIRouter(prefix="/v1", tags=["models"], responses=errors(401, 403, 422))
@@ -124,14 +124,14 @@ def get_report(
     scope: str | None = None,
 ) -> dict[str, Any]:
     """One report of any window whose ends lie on the grain: drift, quality, performance, fairness."""
-    declaration, spec = vigil.intake.declared(model)
+    vigil.intake.declared(model)
     state = vigil.model_state(model)
     watch = None if state is None else queries.watch_of(vigil.spec(model, state.declaration), state)
     if state is None or watch is None:
         raise Conflict(f"'{model}' has no reference yet", f"Load one: POST /v1/models/{model}/reference")
     a, b = to_micros(_utc(start)), to_micros(_utc(to))
-    if not queries.on_grain(spec, a, b):
-        grain = declaration.body.get("grain", "1h")
+    if not queries.on_grain(watch.spec, a, b):
+        grain = format_duration(watch.spec.grain)
         raise InvalidInput("the window does not lie on the grain", f"Let 'from' and 'to' be whole multiples of {grain}")
     metrics = None if metric is None else set(metric.split(","))
     found: dict[str, Any] = vigil.ask(queries.report, state, watch, a, b, metrics, scope)

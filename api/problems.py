@@ -66,6 +66,25 @@ def problem(
     return ProblemResponse(body | more, status, headers)
 
 
+def answer(error: errors.VigilError) -> JSONResponse:
+    """The problem that an error of Vigil's leaves as."""
+    status, kind, title = _entry(error)
+    headers = {}
+    if isinstance(error, errors.Overloaded):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.NotDurable):
+        headers["Retry-After"] = "10"
+        logger.error("not durable", detail=error.detail)
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    more: dict[str, object] = {}
+    if isinstance(error, errors.NoGoodRow):
+        more["errors"] = error.rejects
+    if isinstance(error, errors.InvalidDeclaration):
+        more["errors"] = error.faults
+    return problem(status, kind, title, error.detail, error.mend, headers, **more)
+
+
 _HTTP = {
     404: ("not-found", "Not found", "there is nothing under this path", "/docs lists every path"),
     405: ("method-not-allowed", "The method is not allowed here", "this path does not take the method",
@@ -78,21 +97,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.VigilError)
     async def _vigil(_request: Request, error: errors.VigilError) -> JSONResponse:
-        status, kind, title = _entry(error)
-        headers = {}
-        if isinstance(error, errors.Overloaded):
-            headers["Retry-After"] = str(error.retry_after)
-        if isinstance(error, errors.NotDurable):
-            headers["Retry-After"] = "10"
-            logger.error("not durable", detail=error.detail)
-        if isinstance(error, errors.Unauthenticated):
-            headers["WWW-Authenticate"] = "Bearer"
-        more: dict[str, object] = {}
-        if isinstance(error, errors.NoGoodRow):
-            more["errors"] = error.rejects
-        if isinstance(error, errors.InvalidDeclaration):
-            more["errors"] = error.faults
-        return problem(status, kind, title, error.detail, error.mend, headers, **more)
+        return answer(error)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:

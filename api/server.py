@@ -11,7 +11,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from api import console, console_incidents, incidents, ingest, metrics, models, openapi, problems, records, sign_in
+from api.body import LimitBody
 from api.vega import Bundle
+from monitor import logs
 from monitor.app import App
 from monitor.settings import load_settings
 
@@ -25,7 +27,9 @@ _HEADERS = {
 def create(vigil: App | None = None) -> FastAPI:
     """The application around ``vigil``; without one, around the settings of the environment."""
     if vigil is None:
-        vigil = App(load_settings(os.environ))
+        settings = load_settings(os.environ)
+        logs.configure(settings.log_level, settings.log_format)
+        vigil = App(settings)
     app = FastAPI(
         title="Vigil",
         version=version("vigil-ml"),
@@ -47,10 +51,10 @@ def create(vigil: App | None = None) -> FastAPI:
         return "ok"
 
     @app.get("/readyz", tags=["health"], response_class=PlainTextResponse)
-    def readyz() -> str:
-        """Whether the databases answer."""
-        vigil.log.models()
-        return "ok"
+    def readyz() -> Response:
+        """Whether the databases answer and the threads behind the service live; 503 where they do not."""
+        wrong = vigil.faults()
+        return PlainTextResponse(wrong or "ok", 503 if wrong else 200)
 
     @app.middleware("http")
     async def _headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -59,6 +63,7 @@ def create(vigil: App | None = None) -> FastAPI:
             response.headers.setdefault(name, value)
         return response
 
+    app.add_middleware(LimitBody)
     app.add_middleware(metrics.CountRequests, instruments=vigil.metrics.process)
     return app
 

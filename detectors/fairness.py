@@ -64,10 +64,17 @@ class GroupRates:
         """One rate with Wilson's interval, or why it is unknown. ``n`` of a rate suppressed for its size is the number
         of the group's predictions: how many rows there are, not how they fell."""
         k, n = self.counts[name]
-        if self.n_predictions < self.minimum or 0 < n < self.minimum:
+        sizes = [n] if name == "selection_rate" else [n, *self._classes]
+        if self.n_predictions < self.minimum or any(0 < size < self.minimum for size in sizes):
             return Measurement.unknown(Reason.TOO_FEW_SAMPLES, self.n_predictions)
         empty = RATES[name] if self.n_outcomes or name == "selection_rate" else Reason.NO_OUTCOMES
         return proportion(k, n, empty)
+
+    @property
+    def _classes(self) -> tuple[int, int]:
+        """How many outcomes were favourable and how many were not. Where either is too small to tell, no rate of the
+        other may be told: accuracy, precision and the other class's rate together give it away."""
+        return self.counts["true_positive_rate"][1], self.counts["false_positive_rate"][1]
 
     @property
     def rates(self) -> dict[str, Measurement]:

@@ -67,15 +67,28 @@ class App:
     def _kpis(self, now: datetime, period: Period, clock: Clock) -> list[Kpi]:
         return kpis_for(self.log.engine, self.state, now, period, clock=clock.value)
 
+    def faults(self) -> str:
+        """What keeps the service from working; empty where nothing does."""
+        self.log.models()
+        self.ask(models.names)
+        if not self.writer.is_alive():
+            return "the log's writer has stopped"
+        if self.settings.worker == "embedded" and not self.thread.is_alive():
+            return "the worker has stopped"
+        return ""
+
     def declare(self, spec: ModelSpec, by: str) -> Declaration:
         """Make a declaration the model's next version; the same again is the version that stands. ``Conflict`` for one
-        of another task: what was logged under the first cannot be read by the second."""
+        of another task or positive label: what was logged under the first cannot be read by the second, for a score is
+        the probability of that label."""
         before = self.log.declaration(spec.model)
-        if before is not None and before.body["task"] != spec.task:
-            raise Conflict(
-                f"'{spec.model}' is declared as {before.body['task']}, and this says {spec.task}",
-                "Declare it under a name of its own",
-            )
+        new = spec.to_dict()
+        for key in ("task", "positive_label"):
+            if before is not None and before.body.get(key) != new.get(key):
+                raise Conflict(
+                    f"'{spec.model}' is declared with {key} {before.body.get(key)!r}, and this says {new.get(key)!r}",
+                    "Declare it under a name of its own",
+                )
         return self.log.declare(spec.model, to_micros(self.now()), by, spec.to_dict())
 
     def spec(self, model: str, version: int) -> ModelSpec:

@@ -97,7 +97,7 @@ def batch_result(db: Connection, batch_id: str) -> dict[str, Any] | None:
 def _verdicts(db: Connection, ids: list[int]) -> dict[int, list[dict[str, Any]]]:
     found: dict[int, list[dict[str, Any]]] = {}
     if ids:
-        for r in db.execute(select(verdicts).where(verdicts.c.point.between(ids[0], ids[-1]))).mappings():
+        for r in db.execute(select(verdicts).where(verdicts.c.point.in_(ids))).mappings():
             shown = {k: r[k] for k in ("monitor", "verdict", "reason", "limit", "severity")}
             found.setdefault(r["point"], []).append(shown)
     return found

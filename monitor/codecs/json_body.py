@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from monitor.batch import Kind, Reject
 from monitor.codecs.columns import MAX_CELLS, Columns, check_shape, read_envelope
-from monitor.codecs.json_text import find_not_json, parse
+from monitor.codecs.json_text import find_not_json, parse, shown_path
 from monitor.errors import MalformedBody, TooLarge
 
 NESTED: dict[Kind, tuple[str, ...]] = {
@@ -54,7 +54,7 @@ def _from_rows(
     if has_tokens:
         for i, row in enumerate(rows):
             if found := find_not_json(row):
-                rejects.append(Reject(i, found[0], found[1].reason))
+                rejects.append(Reject(i, shown_path(found[0]), found[1].reason))
                 rows[i] = {}
     check_shape(len(rows), [])
     data = _pivot(rows, "")
@@ -121,6 +121,6 @@ def _from_columns(
         for name, values in columns.items():
             for i, value in enumerate(values):
                 if found := find_not_json(value, name):
-                    rejects.setdefault(i, Reject(i, found[0], found[1].reason))
+                    rejects.setdefault(i, Reject(i, shown_path(found[0]), found[1].reason))
                     values[i] = None
     return Columns(dict(columns), n_rows, envelope, list(rejects.values()))

@@ -79,3 +79,12 @@ def find_not_json(value: Any, path: str = "") -> tuple[str, NotJson] | None:
 
 def _too_deep() -> MalformedBody:
     return MalformedBody("The body is nested too deep", "Send rows of flat objects")
+
+
+def shown_path(path: str) -> str:
+    """A path of keys that came from outside, short and storable: it goes into a reject.
+
+    >>> shown_path("features.age"), shown_path("\\ud800" + "k" * 200)[:6]
+    ('features.age', '\\\\ud800')
+    """
+    return path.encode("ascii", "backslashreplace").decode()[:120]

@@ -50,14 +50,16 @@ def monitors_for(spec: ModelSpec, reference: Reference, baseline: Reading) -> tu
 def volume_monitor(spec: ModelSpec, history: Sequence[float]) -> MonitorSpec | None:
     """The monitor of ``row_count``, whose limit is set from the windows before; ``None`` with too few of them.
 
+    Also ``None`` where the declaration has one of its own or wants no monitors at all; others do not replace it.
+
     ``history``: the row counts of earlier windows that had rows, the latest first: silence does not become the usual.
     """
     least, most = VOLUME_HISTORY
-    if spec.monitors is not None or len(history) < least:
+    if spec.monitors == () or any(m.metric == "row_count" for m in spec.monitors or ()) or len(history) < least:
         return None
     usual = statistics.median(history[:most])
     limit = Limit(low=VOLUME[0] * usual, high=VOLUME[1] * usual)
-    return _monitor(spec, "row_count", Scope(), "drift", limit, min_samples=0)
+    return _monitor(spec, "row_count", Scope(), "drift", limit)
 
 
 def _column_monitors(spec: ModelSpec, column: Column) -> list[MonitorSpec]:
@@ -98,7 +100,6 @@ def _monitor(
     alpha: float = 0.05,
     *,
     relative: bool = False,
-    min_samples: int = 100,
     severity: str = "warning",
 ) -> MonitorSpec:
     length: timedelta = getattr(spec.windows, window)
@@ -111,6 +112,5 @@ def _monitor(
         clear=limit,
         relative_to="reference" if relative else "absolute",
         alpha=alpha,
-        min_samples=min_samples,
         severity=severity,  # type: ignore[arg-type]  # one of the three words, above
     )

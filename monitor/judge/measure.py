@@ -92,12 +92,14 @@ def measure(watch: Watch, family: Family, data: WindowData) -> list[MetricPoint]
 
 
 _WITHOUT_OUTCOMES = frozenset(
-    {"selection_rate", "demographic_parity_difference", "demographic_parity_ratio", "label_coverage"}
+    {"selection_rate", "demographic_parity_difference", "demographic_parity_ratio"}
 )
 
 
 # What rests on the decided-for alone can be known where outcomes are seen for one decision only; nothing else can.
-_SEEN_WHEN_SELECTED = _WITHOUT_OUTCOMES | {"precision", "positive_predictive_value", "predictive_parity_difference"}
+_SEEN_WHEN_SELECTED = _WITHOUT_OUTCOMES | {
+    "label_coverage", "precision", "positive_predictive_value", "predictive_parity_difference",
+}  # fmt: skip
 
 
 def _observable(watch: Watch, named: Named) -> Named:

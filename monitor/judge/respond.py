@@ -99,7 +99,8 @@ def _command(
         severity = max(_severity(v) for v in breaches)
         if began is not None:
             return Open(fingerprint, severity, title(fingerprint, breaches), began, evidence, clock)
-        return (Relapse if Outcome.RELAPSE in said else AddEvidence)(evidence, severity)
+        # Another monitor's opening undoes a recovery too; without one, a relapse is one more piece of evidence.
+        return (Relapse if said & {Outcome.RELAPSE, Outcome.OPEN} else AddEvidence)(evidence, severity)
     if began is None and Outcome.RESOLVE in said and not any(s.open for s in held):
         return Resolve("clean again, says the rule", window.end)
     if began is None and Outcome.RECOVER in said and all(s.recovered for s in held if s.open):

@@ -78,7 +78,7 @@ def _compare(
     if m.value is None:
         assert m.reason is not None
         return VerdictKind.UNKNOWN, m.reason.value
-    if m.n < monitor.min_samples:
+    if m.n < monitor.min_samples and monitor.metric != "row_count":       # too few rows is what that one is about
         return VerdictKind.UNKNOWN, Reason.TOO_FEW_SAMPLES.value
     if point.coverage is not None and point.coverage < monitor.min_coverage and not settled:
         return VerdictKind.UNKNOWN, Reason.LOW_COVERAGE.value

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 
+from monitor.errors import NotDurable
 from monitor.log.port import Segment
 from monitor.log.sql import SqlLog
 
@@ -54,10 +55,18 @@ class LogWriter(threading.Thread):
     def _write(self, batch: list[tuple[Segment, Future[Segment | None]]]) -> None:
         # Whoever waited may have gone: then nothing is written for it, and its future takes no result.
         batch = [(segment, future) for segment, future in batch if future.set_running_or_notify_cancel()]
+        if batch:
+            self._append(batch)
+
+    def _append(self, batch: list[tuple[Segment, Future[Segment | None]]]) -> None:
         try:
             with self.timing():
                 written = self.log.append([segment for segment, _ in batch])
         except Exception as error:      # whatever it is, those who wait are told, and the next batch is written
+            if len(batch) > 1 and not isinstance(error, NotDurable):
+                for one in batch:       # one of them cannot be written: that is no fault of its neighbours
+                    self._append([one])
+                return
             for _, future in batch:
                 future.set_exception(error)
             return

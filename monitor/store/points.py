@@ -107,14 +107,15 @@ def read_point(r: RowMapping, reference: str | None = "reference") -> MetricPoin
     )
 
 
-def history(db: Connection, model: int, metric: str, scope: str, before: int, limit: int) -> list[float]:
-    """The latest values above 0 of a series before an instant, newest first."""
+def history(db: Connection, model: int, track: str, metric: str, before: int, limit: int) -> list[float]:
+    """A metric of the whole model in the latest windows of a track before an instant: values above 0, newest first."""
     query = (
         select(points.c.value)
         .where(
             points.c.model == model,
             points.c.metric == metric,
-            points.c.scope == scope,
+            points.c.family == track,
+            points.c.scope == Scope().text,
             points.c.start < before,
             points.c.latest,
             points.c.value > 0,

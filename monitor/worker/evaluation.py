@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from detectors.drift import measure_drift
 from detectors.point import MetricPoint
-from detectors.scope import Scope, Window
+from detectors.scope import Window
 from incidents.commands import Clock
 from incidents.events import Actor, ActorKind
 from incidents.machine import decide
@@ -34,9 +34,9 @@ RULE = Actor("vigil", ActorKind.RULE)
 def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) -> None:
     """Close the windows whose time is up, measure anew those that changed enough, and judge what was measured."""
     by_name = {track.name: track for track in watch.tracks}
-    fresh = _close(db, model, watch)
     buckets = sorted(touched.predictions | touched.outcomes)
     known = points.open_windows(db, model.id, buckets)
+    fresh = _close(db, model, watch, touched.predictions, {(w.family, w.start) for w in known})
     todo = [w for w in (*known, *fresh) if w.family in by_name]
     if not todo:
         return
@@ -89,20 +89,33 @@ def _next_state(
 def due(db: Connection, model: ModelState, watch: Watch, now: int) -> bool:
     """Whether the clock alone, read at ``now``, would close or settle a window: only then is a tick worth recording."""
     at = replace(model, clock=max(model.clock, now))
-    if any(_closing(db, at, watch, track) for track in watch.tracks):
+    if any(_closing(db, at, track) for track in watch.tracks):
         return True
     delay = span_micros(watch.spec.label_delay)
+    names = {track.name for track in watch.tracks}
     return any(
-        now >= (w.at + AMEND_EVERY if w.settled else w.end + delay) for w in points.open_windows(db, model.id, [])
+        now >= (w.at + AMEND_EVERY if w.settled else w.end + delay)
+        for w in points.open_windows(db, model.id, [])
+        if w.family in names
     )
 
 
-def _close(db: Connection, model: ModelState, watch: Watch) -> list[WindowState]:
-    """The windows that are closed now and were not before, not measured yet."""
-    return [WindowState(t.name, start, end) for t in watch.tracks for start, end in _closing(db, model, watch, t)]
+def _close(
+    db: Connection, model: ModelState, watch: Watch, touched: set[int], known: set[tuple[str, int]]
+) -> list[WindowState]:
+    """The windows that are closed now and were not before, not measured yet: the next ones, and those of long ago that
+    were passed over for want of rows and have some now."""
+    found: dict[tuple[str, int], WindowState] = {}
+    for track in watch.tracks:
+        upto = points.last_window_end(db, model.id, track.name) or 0
+        late = {track.window_of(bucket) for bucket in touched}
+        for start, end in [*_closing(db, model, track), *sorted(w for w in late if w[1] <= upto)]:
+            if (track.name, start) not in known:
+                found[track.name, start] = WindowState(track.name, start, end)
+    return list(found.values())
 
 
-def _closing(db: Connection, model: ModelState, watch: Watch, track: Track) -> list[tuple[int, int]]:
+def _closing(db: Connection, model: ModelState, track: Track) -> list[tuple[int, int]]:
     horizon = model.last_prediction if model.event_clock else model.clock
     after = points.last_window_end(db, model.id, track.name) or 0
     if after + track.length + LATENESS > horizon:
@@ -148,7 +161,7 @@ class _Judge:
         length = timedelta(microseconds=track.length)
         mine = [m for m in self.watch.monitors if track_of(m) == track]
         if track.family == "drift":
-            before = points.history(self.db, self.model.id, "row_count", Scope().text, state.start, VOLUME_HISTORY[1])
+            before = points.history(self.db, self.model.id, track.name, "row_count", state.start, VOLUME_HISTORY[1])
             volume = volume_monitor(self.watch.spec, before)
             if volume is not None and volume.window == length:
                 mine.append(volume)

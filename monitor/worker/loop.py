@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
 import structlog
 from sqlalchemy import Connection, Engine
 
@@ -14,6 +15,7 @@ from incidents.events import Actor, ActorKind
 from incidents.machine import DecisionReason, decide
 from monitor.clock import Now
 from monitor.database import reading, writing
+from monitor.fold.digest import row_digests
 from monitor.judge.measure import Watch
 from monitor.log.port import Command, Segment, Tick
 from monitor.log.sql import SqlLog, iter_segments
@@ -132,9 +134,11 @@ class Worker:
         features = feature_types(spec, batch.table)
         space = build_space(spec, features, batch)
         reference = build_reference(spec, space, batch, spec.reference)
-        model.reference, model.reference_seq = reference.to_bytes(), segment.seq
         model.declaration, model.features = segment.declaration, dict(features)
-        model.judged_from = model.clock
+        is_first = not model.reference_seq
+        model.reference, model.reference_seq = reference.to_bytes(), segment.seq
+        clock, last_prediction = model.clock, model.last_prediction
+        model.clock = model.last_prediction = 0         # so that the refold calls late what was late then
         model.counts = {}
         for forget in (joins.forget, summaries.forget, streams.forget):
             forget(db, model.id)
@@ -142,21 +146,28 @@ class Worker:
         for earlier in iter_segments(self.log, model.name, segment.seq - 1):
             if earlier.kind != "reference":
                 fold_segment(db, model, watch, earlier)
+        model.clock, model.last_prediction = max(model.clock, clock), max(model.last_prediction, last_prediction)
+        if is_first:        # what came before there was anything to compare with is measured, and opens nothing
+            model.judged_from = model.clock
         evaluate(db, model, watch, Touched())
         logger.info("reference", model=model.name, rows=segment.rows, features=len(features))
 
     def _same(self, model: ModelState, segment: Segment) -> bool:
-        before = self.log.read(model.name, model.reference_seq - 1, 1)[0]
-        return before.payload == segment.payload and before.protected == segment.protected
+        """Whether it has the rows of the reference in force. Ids do not count: those not sent are made up."""
+        before, after = batch_of(self.log.read(model.name, model.reference_seq - 1, 1)[0]), batch_of(segment)
+        return np.array_equal(
+            row_digests(before.table, before.protected), row_digests(after.table, after.protected)
+        )
 
     def _watch(self, model: ModelState) -> Watch:
         key = (model.name, model.reference_seq, model.declaration)
-        if key not in self._watches:
+        watch = self._watches.get(key)
+        if watch is None:
             assert model.reference is not None, "only a model with a reference is watched"
-            self._watches = {k: w for k, w in self._watches.items() if k[0] != model.name}
-            spec = self._spec(model.name, model.declaration)
-            self._watches[key] = Watch(spec, Reference.from_bytes(model.reference))
-        return self._watches[key]
+            watch = Watch(self._spec(model.name, model.declaration), Reference.from_bytes(model.reference))
+            others = {k: w for k, w in self._watches.items() if k[0] != model.name}
+            self._watches = {**others, key: watch}      # in one go: the clock and the API look here from their threads
+        return watch
 
     def _spec(self, name: str, version: int) -> ModelSpec:
         declaration = self.log.declaration(name, version)

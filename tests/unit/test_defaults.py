@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+from detectors.point import Measurement, MetricPoint
 from detectors.reference import Reference
+from detectors.scope import Scope, Window
 from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space, Task
 from detectors.summaries.summary import Summary
+from incidents.verdict import VerdictKind
 from monitor.judge import defaults
 from monitor.judge.defaults import monitors_for, volume_monitor
+from monitor.judge.verdicts import judge
 from monitor.model import Limit, ModelSpec, ProtectedAttribute
 
 CLASSIFIER = ModelSpec("m", "binary_classification", favourable="1", protected_attributes={"sex": ProtectedAttribute()})
@@ -88,4 +93,15 @@ def test_the_volumes_limit_follows_the_windows_before() -> None:
     recent = volume_monitor(CLASSIFIER, [100.0] * 8 + [1e6] * 20)
     assert recent is not None
     assert recent.breach == Limit(low=50.0, high=300.0), "only the latest count"
-    assert recent.min_samples == 0, "no rows at all is the worst of all volumes"
+    window = Window(datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 7, 2, tzinfo=UTC))
+    silence = MetricPoint("row_count", Scope(), window, Measurement(0.0, 0))
+    (verdict,) = judge([silence], [recent], {})
+    assert verdict.kind is VerdictKind.BREACH, "no rows at all is the worst of all volumes"
+
+
+def test_declared_monitors_do_not_end_the_watch_for_silence_unless_one_is_of_the_volume() -> None:
+    usual = volume_monitor(CLASSIFIER, [100.0] * 8)
+    assert usual is not None
+    other = replace(usual, id="psi/feature:x", metric="psi", scope=Scope(feature="x"))
+    assert volume_monitor(replace(CLASSIFIER, monitors=(other,)), [100.0] * 8) == usual
+    assert volume_monitor(replace(CLASSIFIER, monitors=(usual,)), [100.0] * 8) is None
