@@ -102,6 +102,7 @@ def get_points(
     page, following = vigil.ask(
         queries.find_points,
         state.id,
+        None if state.reference is None else vigil.spec(model, state.declaration).reference,
         metric=metric,
         scope=scope,
         start=None if start is None else to_micros(_utc(start)),

@@ -29,6 +29,7 @@ def watch_of(spec: ModelSpec, state: ModelState) -> Watch | None:
 def find_points(
     db: Connection,
     model: int,
+    reference: str | None,
     *,
     metric: str | None = None,
     scope: str | None = None,
@@ -40,7 +41,8 @@ def find_points(
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Points in the order of their ids with their verdicts, and where the next page begins (``None``: no more).
 
-    ``start`` and ``end`` bound the windows' starts; ``revisions`` asks for the old ones too.
+    ``reference`` names what the model is compared with; ``start`` and ``end`` bound the windows' starts; ``revisions``
+    asks for the old ones too.
     """
     conditions: list[ColumnElement[bool]] = [points.c.model == model, points.c.id > after]
     if metric is not None:
@@ -56,7 +58,7 @@ def find_points(
     rows = db.execute(select(points).where(*conditions).order_by(points.c.id).limit(limit + 1)).mappings().all()
     page = rows[:limit]
     judged = _verdicts(db, [r["id"] for r in page])
-    out = [{**read_point(r).as_dict(), "verdicts": judged.get(r["id"], [])} for r in page]
+    out = [{**read_point(r, reference).as_dict(), "verdicts": judged.get(r["id"], [])} for r in page]
     return out, (page[-1]["id"] if len(rows) > limit else None)
 
 

@@ -187,7 +187,7 @@ def window_points(db: Connection, model: int, track: str, start: int) -> list[Ju
         .where(_in(model, track), points.c.start == start, points.c.latest)
         .order_by(points.c.id)
     )
-    return [Judged(read_point(r), r["verdict"], r["limit"]) for r in db.execute(query).mappings()]
+    return [Judged(read_point(r, None), r["verdict"], r["limit"]) for r in db.execute(query).mappings()]
 
 
 def distribution(

@@ -91,8 +91,8 @@ def _row(model: int, family: str, p: MetricPoint) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def read_point(r: RowMapping, reference: str | None = "reference") -> MetricPoint:
-    """A stored row as a point."""
+def read_point(r: RowMapping, reference: str | None) -> MetricPoint:
+    """A stored row as a point; ``reference`` names what it was compared with."""
     interval = None if r["low"] is None else (r["low"], r["high"])
     reason = None if r["reason"] is None else Reason(r["reason"])
     return MetricPoint(

@@ -59,7 +59,7 @@ def pages(db: Connection, model: int, **query: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
-        page, after = queries.find_points(db, model, after=after, **query)
+        page, after = queries.find_points(db, model, "reference", after=after, **query)
         found += page
     return found
 

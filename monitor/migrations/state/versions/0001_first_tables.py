@@ -77,7 +77,7 @@ def upgrade() -> None:
     op.create_table('points',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('model', sa.Integer(), nullable=False),
-    sa.Column('family', sa.String(length=12), nullable=False),
+    sa.Column('family', sa.String(length=32), nullable=False),
     sa.Column('metric', sa.String(length=64), nullable=False),
     sa.Column('scope', sa.String(), nullable=False),
     sa.Column('start', sa.BigInteger(), nullable=False),
@@ -134,7 +134,7 @@ def upgrade() -> None:
     )
     op.create_table('windows',
     sa.Column('model', sa.Integer(), autoincrement=False, nullable=False),
-    sa.Column('family', sa.String(length=12), nullable=False),
+    sa.Column('family', sa.String(length=32), nullable=False),
     sa.Column('start', sa.BigInteger(), nullable=False),
     sa.Column('end', sa.BigInteger(), nullable=False),
     sa.Column('revision', sa.Integer(), nullable=False),
