@@ -57,10 +57,12 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One version of a model's declaration, and who made it."""
+    """One version of a model's declaration, and who made it. ``number`` is the model's own, in the order of their first
+    declarations: what the state numbers by it comes out the same in a rebuild."""
 
     model: str
     version: int
+    number: int
     at: int
     by: str
     body: dict[str, Any]

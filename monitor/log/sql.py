@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, and_, func, insert, select
@@ -118,8 +118,12 @@ class SqlLog:
             last = _latest(db, model)
             if last is not None and last.body == body:
                 return last
-            new = Declaration(model, 1 if last is None else last.version + 1, at, by, body)
-            db.execute(insert(declarations).values(model=model, version=new.version, at=at, by=by, body=body))
+            if last is None:
+                most = db.execute(select(func.coalesce(func.max(declarations.c.number), 0))).scalar_one()
+                new = Declaration(model, 1, most + 1, at, by, body)
+            else:
+                new = replace(last, version=last.version + 1, at=at, by=by, body=body)
+            db.execute(insert(declarations).values(asdict(new)))
         return new
 
     def declaration(self, model: str, version: int | None = None) -> Declaration | None:

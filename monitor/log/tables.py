@@ -94,6 +94,7 @@ declarations = Table(
     metadata,
     Column("model", String(64), primary_key=True),
     Column("version", Integer, primary_key=True),
+    Column("number", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("by", String(128), nullable=False),
     Column("body", JSON, nullable=False),

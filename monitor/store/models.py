@@ -47,13 +47,10 @@ def load(db: Connection, name: str) -> ModelState | None:
     return None if row is None else ModelState(**row)
 
 
-def load_or_create(db: Connection, name: str) -> ModelState:
-    found = load(db, name)
-    if found is None:
-        db.execute(insert(models).values(name=name, features={}, counts={}))
-        found = load(db, name)
-    assert found is not None
-    return found
+def create(db: Connection, name: str, number: int) -> ModelState:
+    """The state of a model of which nothing is folded yet; ``number`` is its own in the log."""
+    db.execute(insert(models).values(id=number, name=name, features={}, counts={}))
+    return ModelState(number, name, features={}, counts={})
 
 
 def save(db: Connection, state: ModelState) -> None:

@@ -32,6 +32,8 @@ class WindowState:
     at: int = 0
 
 
+_MODEL_BITS = 40       # a point's id is its model's number and its own within the model, whatever the models' order
+
 _WINDOW_VALUES = ["end", "revision", "coverage", "step", "settled", "dirty", "at"]
 
 
@@ -64,7 +66,8 @@ def add(db: Connection, model: int, family: str, new: Sequence[MetricPoint], jud
     start = to_micros(first.window.start)
     mine = (points.c.model == model) & (points.c.family == family) & (points.c.start == start)
     db.execute(update(points).where(mine, points.c.latest).values(latest=False))
-    top = db.execute(select(func.coalesce(func.max(points.c.id), 0))).scalar_one()
+    last = select(func.coalesce(func.max(points.c.id), model << _MODEL_BITS)).where(points.c.model == model)
+    top = db.execute(last).scalar_one()
     rows = [(top + i, *_row(model, family, p)) for i, p in enumerate(new, start=1)]
     insert_many(db, points, _COLUMNS, rows)
     number = {(p.metric, p.scope): top + i for i, p in enumerate(new, start=1)}

@@ -52,7 +52,7 @@ class Worker:
     def step(self, name: str) -> int:
         """Fold the next segments of a model and judge what they close; the rows taken, 0 where there was nothing."""
         with writing(self.state) as db:
-            model = models.load_or_create(db, name)
+            model = self._state(db, name)
             changed, taken = self._catch_up(db, model), 0
             for segment in self.log.read(name, model.cursor, SEGMENTS_A_READ):
                 with self.timing():
@@ -75,7 +75,7 @@ class Worker:
             if not due(db, model, self._watch(model), at):
                 return False
         with writing(self.state) as db:
-            model = models.load_or_create(db, name)
+            model = self._state(db, name)
             self._catch_up(db, model)
             tick = self.log.append_tick(Tick(name, model.cursor, at))
             self._tick(db, model, tick)
@@ -85,7 +85,7 @@ class Worker:
     def command(self, name: str, incident: str, body: dict[str, object], actor: Actor) -> DecisionReason:
         """Make a command durable and carry it out at once; the reason says what came of it."""
         with writing(self.state) as db:
-            model = models.load_or_create(db, name)
+            model = self._state(db, name)
             self._catch_up(db, model)
             who = {"id": actor.id, "kind": actor.kind.value}
             at = to_micros(self.now())
@@ -93,6 +93,14 @@ class Worker:
             reason = _carry_out(db, model, command)
             models.save(db, model)
         return reason
+
+    def _state(self, db: Connection, name: str) -> ModelState:
+        found = models.load(db, name)
+        if found is None:
+            declaration = self.log.declaration(name)
+            assert declaration is not None, "only what was declared is folded"
+            found = models.create(db, name, declaration.number)
+        return found
 
     def _catch_up(self, db: Connection, model: ModelState) -> bool:
         """Carry out what was logged at this cursor: after a kill before it reached the state, or in a rebuild. Whether

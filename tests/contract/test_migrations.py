@@ -84,7 +84,7 @@ def test_each_has_one_head_and_every_step_can_be_taken_back(name: str) -> None:
 def test_data_outlive_every_step_from_the_first_version_and_a_second_migration(settings: Settings) -> None:
     first = {name: [s.revision for s in script(name).walk_revisions()][-1] for name in DATABASES}
     migrate(settings)
-    declared = {"model": "m", "version": 1, "at": 5, "by": "ana", "body": {"model": "m"}}
+    declared = {"model": "m", "version": 1, "number": 1, "at": 5, "by": "ana", "body": {"model": "m"}}
     engine = opened(settings, "log")
     with engine.begin() as db:
         db.execute(log.declarations.insert().values(**declared))

@@ -96,6 +96,33 @@ def test_ticks_and_commands_take_effect_again_where_they_did(tmp_path: Path) -> 
     assert differing(first, again) == {}
 
 
+def test_models_that_were_folded_in_turn_come_out_the_same(tmp_path: Path) -> None:
+    now = Hands(datetime(2026, 3, 2, tzinfo=UTC))
+    vigil = open_vigil(tmp_path, now)
+    names = ("zebra", "aardvark")       # declared in another order than the worker goes by
+    for name in names:
+        declare(vigil, json.dumps(_SMALL | {"model": name}).encode())
+    rng = np.random.default_rng(11)
+    for name in names:
+        _send(vigil, "reference", _rows(rng, now.at - timedelta(days=30), 1_000, 0.0), name)
+    for _ in range(4):
+        start = now.at
+        now.at += timedelta(days=1)
+        for name in names:
+            _send(vigil, "predictions", _rows(rng, start, 200, 0.0), name)
+            fold(vigil, name)
+    first = contents(vigil.state, ALL)
+    vigil.stop()
+    assert len({json.loads(p)["model"] for p in first["points"]}) == 2
+    for file in tmp_path.glob("vigil.db*"):
+        file.unlink()
+    vigil = open_vigil(tmp_path, now)
+    for name in vigil.log.models():
+        fold(vigil, name)
+    assert differing(first, contents(vigil.state, ALL)) == {}
+    vigil.stop()
+
+
 _SMALL = {
     "model": "small",
     "task": "binary_classification",
@@ -105,8 +132,8 @@ _SMALL = {
 }
 
 
-def _send(vigil: App, kind: str, body: bytes) -> None:
-    take(vigil, "small", [(kind, body)], clock="wall", media="application/json")
+def _send(vigil: App, kind: str, body: bytes, model: str = "small") -> None:
+    take(vigil, model, [(kind, body)], clock="wall", media="application/json")
 
 
 def _rows(rng: np.random.Generator, start: datetime, n: int, shift: float) -> bytes:

@@ -181,7 +181,7 @@ def arrived(settings: Settings, at: datetime) -> None:
     }  # fmt: skip
     with engine.begin() as db:
         db.execute(segments.insert().values(**row))
-        db.exec_driver_sql("insert into declarations (model, version, at, by, body) values ('m', 1, 0, 'a', '{}')")
+        db.exec_driver_sql("insert into declarations (model, version, number, at, by, body) values ('m', 1, 1, 0, 'a', '{}')")
 
 
 def test_the_doctor_sees_a_clock_behind_and_rows_that_wait(tmp_path: Path) -> None:

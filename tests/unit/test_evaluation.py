@@ -51,7 +51,7 @@ class Scene:
         one = Summary.of(np.array([SPACE.column_offsets[0] + 1, SPACE.axis_offsets[0] + 2]))
         self.watch = Watch(SPEC, Reference.build("r", SPACE, [one] * 8, Summary.zero(2)))
         with writing(engine) as db:
-            self.model: ModelState = models.load_or_create(db, "m")
+            self.model: ModelState = models.create(db, "m", 1)
 
     def add(self, day: int, n: int, kind: summaries.Kind = "predictions", role: str = "champion") -> set[int]:
         """``n`` rows in the first hour of a day; the buckets that this touched."""

@@ -111,7 +111,7 @@ def test_a_window_lies_on_the_grain_or_not(start: datetime, end: datetime, expec
 
 
 def test_a_report_of_any_hours_is_the_sum_of_their_buckets(db: Connection) -> None:
-    model = models.load_or_create(db, "m")
+    model = models.create(db, "m", 1)
     assert queries.watch_of(ModelSpec("m", "binary_classification", favourable="1"), model) is None
     rows = Summary.of(np.array([SPACE.column_offsets[0] + 1, SPACE.column_offsets[1] + 5, SPACE.axis_offsets[0] + 2]))
     model.reference = Reference.build("june", SPACE, [rows] * 8, Summary.zero(2)).to_bytes()

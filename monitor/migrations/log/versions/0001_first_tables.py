@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.create_table('declarations',
     sa.Column('model', sa.String(length=64), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.Column('by', sa.String(length=128), nullable=False),
     sa.Column('body', sa.JSON(), nullable=False),
