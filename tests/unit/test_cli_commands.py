@@ -19,7 +19,7 @@ from monitor.cli.doctor import examine
 from monitor.cli.failure import EXIT_CODES
 from monitor.cli.root import vigil
 from monitor.database import open_database
-from monitor.log.tables import segments
+from monitor.log.tables import declarations, segments
 from monitor.migrate import migrate
 from monitor.settings import Settings
 from monitor.times import to_micros
@@ -181,7 +181,7 @@ def arrived(settings: Settings, at: datetime) -> None:
     }  # fmt: skip
     with engine.begin() as db:
         db.execute(segments.insert().values(**row))
-        db.exec_driver_sql("insert into declarations (model, version, number, at, by, body) values ('m', 1, 1, 0, 'a', '{}')")
+        db.execute(declarations.insert().values(model="m", version=1, number=1, at=0, by="a", body={}))
 
 
 def test_the_doctor_sees_a_clock_behind_and_rows_that_wait(tmp_path: Path) -> None:
