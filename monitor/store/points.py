@@ -66,8 +66,9 @@ def add(db: Connection, model: int, family: str, new: Sequence[MetricPoint], jud
     start = to_micros(first.window.start)
     mine = (points.c.model == model) & (points.c.family == family) & (points.c.start == start)
     db.execute(update(points).where(mine, points.c.latest).values(latest=False))
-    last = select(func.coalesce(func.max(points.c.id), model << _MODEL_BITS)).where(points.c.model == model)
-    top = db.execute(last).scalar_one()
+    low, high = model << _MODEL_BITS, (model + 1) << _MODEL_BITS
+    last = select(points.c.id).where(points.c.id.between(low, high)).order_by(points.c.id.desc()).limit(1)
+    top = db.execute(last).scalar() or low
     rows = [(top + i, *_row(model, family, p)) for i, p in enumerate(new, start=1)]
     insert_many(db, points, _COLUMNS, rows)
     number = {(p.metric, p.scope): top + i for i, p in enumerate(new, start=1)}
