@@ -29,8 +29,9 @@ test: test-environment  ## pass ruff, mypy, lint-imports and all tests
 faults: test-environment  ## kill and break the service FAULT_RUNS times (200; make test does it 10 times)
 	@FAULT_RUNS=$(FAULT_RUNS) $(BIN)/python -m pytest -m faults --timeout=0
 
-bench: test-environment  ## print one JSON line a benchmark (ONLY=name)
-	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
+bench: test-environment  ## print a JSON line a benchmark (ONLY=name, PEERS=1 beside the peers, DATA=folder, QUICK=1)
+	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers) $(if $(QUICK),--quick) \
+		$(if $(DATA),--data $(DATA)) $(if $(WRITE),--write $(WRITE))
 
 environment:  ## make .venv from requirements.lock, where it is not made yet
 	@sh deploy/environment.sh "$(PYTHON)" requirements.lock

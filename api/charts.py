@@ -13,7 +13,7 @@ from typing import Any
 
 from detectors.point import Reason
 from incidents.incident import Incident
-from monitor.views import Distribution, Judged, Listed
+from monitor.views import Cell, Distribution, Judged, Listed
 
 Spec = dict[str, Any]
 
@@ -40,17 +40,22 @@ def trend(
     unit: str = "~g",
     reference: float | None = None,
     marks: Sequence[dict[str, Any]] = (),
+    estimates: Sequence[dict[str, Any]] = (),
     selected: int | None = None,
     height: int = 170,
 ) -> Spec:
     """One metric over event time: value, interval, limit, the reference's value, windows in breach.
 
     ``series``: rows of ``views.series``; ``unit``: a D3 number format; ``marks``: what ``occasions`` gives;
-    ``selected``: the start of a window to point out, in milliseconds.
+    ``estimates``: the series of what was expected without outcomes, drawn dashed, with an interval where no value is
+    known; ``selected``: the start of a window to point out, in milliseconds.
     """
-    rows = [_row(r) for r in series]
+    rows = _with_estimates([_row(r) for r in series], estimates)
+    if not rows:
+        return _nothing(height)
     y = {"field": "value", "type": "quantitative", "scale": {"zero": False}, "axis": {"title": None, "format": unit}}
     known = [r for r in rows if r["value"] is not None]
+    expected = any(r.get("estimate") is not None for r in rows)
     breaches = any(r["verdict"] == "breach" for r in known)
     layers: list[Spec] = []
     if any(r["start"] == selected for r in rows):
@@ -59,11 +64,19 @@ def trend(
         layers.append(_band("breach-band", "datum.verdict === 'breach'"))
     if any(r["low"] is not None for r in known):
         layers.append(_over_time("area", "interval", {"y": y | {"field": "low"}, "y2": {"field": "high"}}))
-    if reference is not None and known:
+    if any(r.get("estimate_low") is not None for r in rows):
+        ends = {"y": y | {"field": "estimate_low"}, "y2": {"field": "estimate_high"}}
+        layers.append(_over_time("area", "estimate-interval", ends))
+    if reference is not None and (known or expected):
         layers.append({"mark": _mark("rule", "reference"), "encoding": {"y": {"datum": reference}}})
     if any(r["limit"] is not None for r in rows):
         layers.append(_over_time("line", "limit", {"y": y | {"field": "limit"}}))
-    layers += [_over_time("line", "value", {"y": y})] if known else [{"mark": _mark("text", "empty", text=_NOTHING)}]
+    if expected:
+        layers.append(_over_time("line", "estimate", {"y": y | {"field": "estimate"}}))
+    if known:
+        layers.append(_over_time("line", "value", {"y": y}))
+    elif not expected:
+        layers.append({"mark": _mark("text", "empty", text=_NOTHING)})
     if any(not r["provisional"] and r["verdict"] != "breach" for r in known):
         layers.append(_points(y, "!datum.provisional && datum.verdict !== 'breach'", "settled", filled=True))
     if any(r["provisional"] and r["verdict"] != "breach" for r in known):
@@ -73,7 +86,8 @@ def trend(
     for kind, shape in (("incident", "triangle-down"), ("signal", "diamond")):
         found = [m for m in marks if m["kind"] == kind]
         layers += _occasions(found, kind, shape) if found else []
-    layers.append({"mark": _mark("rect", "hover"), "encoding": _WINDOW_X | {"tooltip": _tooltip(what, unit)}})
+    tooltip = _tooltip(what, unit, expected=expected)
+    layers.append({"mark": _mark("rect", "hover"), "encoding": _WINDOW_X | {"tooltip": tooltip}})
     return _chart(rows, {"layer": layers}, height)
 
 
@@ -87,25 +101,37 @@ def occasions(
     for signal in sorted(signals, key=lambda s: s["at"]):
         runs.setdefault(signal["at"] // 1000 // every, []).append(signal)
     for first, *more in runs.values():
-        what = f"ADWIN: the {first['stream']} stream went {first['detail']['direction']}"
+        what = f"{detector_title(first)}: the {first['stream']} stream went {first['detail']['direction']}"
         what += f", and {len(more)} more such signals" if more else ""
         found.append({"kind": "signal", "at": first["at"] // 1000, "what": what})
     return found
 
 
-def heat(
-    cells: Iterable[tuple[str, int, int, float, str | None]], order: Sequence[str], limit: float | None
-) -> Spec:
-    """Features by windows: how far each stands from the reference. Cells in breach carry a triangle as well."""
+def detector_title(signal: dict[str, Any]) -> str:
+    """The detector that gave a signal; those that were stored without its name are of ADWIN.
+
+    >>> detector_title({"detail": {"detector": "page_hinkley"}}), detector_title({"detail": {}})
+    ('Page-Hinkley', 'ADWIN')
+    """
+    name = str(signal["detail"].get("detector", "adwin"))
+    return {"page_hinkley": "Page-Hinkley"}.get(name, name.upper().replace("_", "-"))
+
+
+def heat(cells: Iterable[Cell], order: Sequence[str], limit: float | None) -> Spec:
+    """Features by windows: how far each stands from the reference, beyond what noise explains: the colour is that of
+    the interval's lower end. Cells in breach carry a triangle as well. ``scope`` of each cell is the feature's name."""
     rows: list[dict[str, Any]] = [
-        {"name": name, "start": start // 1000, "end": end // 1000, "value": round(value, 4)}
-        | ({"verdict": "breach"} if verdict == "breach" else {})
-        for name, start, end, value, verdict in cells
+        {"name": c.scope, "start": c.start // 1000, "end": c.end // 1000, "value": round(c.value, 4)}
+        | {"beyond_noise": round(c.value if c.low is None else c.low, 4)}
+        | ({"verdict": "breach"} if c.verdict == "breach" else {})
+        for c in cells
     ]
+    if not rows:
+        return _nothing(40)
     y = {"field": "name", "type": "nominal", "sort": list(order), "axis": {"title": None}}
-    top = 2 * limit if limit else max((r["value"] for r in rows), default=1.0)
+    top = 2 * limit if limit else max(r["beyond_noise"] for r in rows)
     color = {
-        "field": "value",
+        "field": "beyond_noise",
         "type": "quantitative",
         "scale": {"domain": [0, top], "clamp": True, "interpolate": "rgb"},
         "legend": None,
@@ -114,6 +140,7 @@ def heat(
         {"field": "name", "title": "feature"},
         *_window_tooltip(),
         {"field": "value", "title": "Jensen-Shannon distance", "format": ".3f"},
+        {"field": "beyond_noise", "title": "beyond noise", "format": ".3f"},
     ]
     layers: list[Spec] = [
         {"mark": _mark("rect", "cell"), "encoding": _WINDOW_X | {"color": color, "tooltip": tooltip}},
@@ -146,9 +173,9 @@ def bars(d: Distribution) -> Spec:
     return _chart(rows, {"mark": _mark("bar", "bar"), "encoding": encoding}, BAR * len(d.labels))
 
 
-def whiskers(found: Sequence[Judged], reference_group: str | None) -> Spec:
-    """A rate by group, each a dot with its interval; the reference group is a square. Where nothing may be shown the
-    reason stands in its place, and no number."""
+def whiskers(found: Sequence[Judged], reference_group: str | None, unit: str = "~%") -> Spec:
+    """A rate or mean by group, each a dot with its interval; the reference group is a square. Where nothing may be
+    shown the reason stands in its place, and no number."""
     rows: list[dict[str, Any]] = []
     for j in sorted(found, key=lambda j: j.point.scope.group or ""):
         m, group = j.point.measurement, j.point.scope.group
@@ -159,13 +186,15 @@ def whiskers(found: Sequence[Judged], reference_group: str | None) -> Spec:
             low, high = m.interval or (m.value, m.value)
             role = "reference group" if group == reference_group else "group"
             rows.append({"group": group, "value": m.value, "low": low, "high": high, "n": m.n, "role": role})
-    axis = {"title": None, "format": "%", "tickCount": 5}
+    if not rows:
+        return _nothing(48)
+    axis = {"title": None, "format": unit, "tickCount": 5}
     x = {"field": "value", "type": "quantitative", "scale": {"zero": False}, "axis": axis}
     shape = {"domain": ["group", "reference group"], "range": ["circle", "square"]}
     tooltip = [
         {"field": "group"},
         {"field": "role", "title": "is"},
-        *({"field": f, "format": ".1%"} for f in ("value", "low", "high")),
+        *({"field": f, "format": ".1%" if "%" in unit else ".4~g"} for f in ("value", "low", "high")),
         {"field": "n", "title": "rows"},
     ]
     layers: list[Spec] = []
@@ -187,6 +216,11 @@ def whiskers(found: Sequence[Judged], reference_group: str | None) -> Spec:
     return _chart(rows, {"layer": layers, "encoding": {"y": y}}, max(24 * len(rows), 48))
 
 
+def _nothing(height: int) -> Spec:
+    """A chart without rows says so, and nothing else."""
+    return _chart([{}], {"mark": _mark("text", "empty", text=_NOTHING)}, height)
+
+
 def _chart(rows: list[dict[str, Any]], view: Spec, height: int) -> Spec:
     return {"$schema": SCHEMA, "data": {"values": rows}, "width": "container", "height": height, **view}
 
@@ -201,6 +235,18 @@ def _row(r: dict[str, Any]) -> dict[str, Any]:
     named["low"] = r["value"] if r["low"] is None else r["low"]
     named["high"] = r["value"] if r["high"] is None else r["high"]
     return {"start": start, "end": end, "middle": (start + end) // 2} | named
+
+
+def _with_estimates(rows: list[dict[str, Any]], estimates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with what was expected of each; the estimate's interval stands where there is no value of its own."""
+    of = {r["start"] // 1000: r for r in estimates}
+    for row in rows:
+        found = of.get(row["start"])
+        if found is not None and found["value"] is not None:
+            row["estimate"] = found["value"]
+            if row["value"] is None:
+                row |= {"estimate_low": found["low"], "estimate_high": found["high"]}
+    return rows
 
 
 def _over_time(kind: str, style: str, encoding: Spec) -> Spec:
@@ -230,9 +276,10 @@ def _occasions(found: list[dict[str, Any]], kind: str, shape: str) -> list[Spec]
     return [*lines, tips] if len(found) <= MOST_LINES else [tips]
 
 
-def _tooltip(what: str, unit: str) -> list[Spec]:
+def _tooltip(what: str, unit: str, *, expected: bool = False) -> list[Spec]:
     number = ".3~%" if "%" in unit else ".4~g"
-    named = (("value", what), ("low", "from"), ("high", "to"), ("limit", "limit"))
+    named = [("value", what), ("low", "from"), ("high", "to"), ("limit", "limit")]
+    named += [("estimate", "estimate")] if expected else []
     return [
         *_window_tooltip(),
         *({"field": f, "title": t, "format": number} for f, t in named),

@@ -78,7 +78,8 @@ def model_page(
     if state is not None and state.reference is not None:
         spec = vigil.spec(model, state.declaration)
         watch = queries.watch_of(spec, state)
-    page: dict[str, Any] = {"glance": _glance(vigil, model, []), "spec": spec, "watch": watch, "incidents": []}
+    page: dict[str, Any] = {"glance": _glance(vigil, model, []), "spec": spec, "watch": watch}
+    page |= {"incidents": [], "signals": []}
     if state is not None and watch is not None:
         page |= vigil.ask(sections, state, watch, window, feature, metric, attribute)
     return render(request, "model.html", who, **page)

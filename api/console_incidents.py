@@ -14,7 +14,7 @@ from api import charts
 from api.access import Vigil, needs
 from api.console import Reader, visible
 from api.pages import Page, number_format, render
-from api.sections import groups
+from api.section_fairness import attributes, groups
 from detectors.catalogue import metric_title
 from detectors.scope import Scope
 from incidents.commands import Acknowledge, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
@@ -25,7 +25,7 @@ from incidents.verdict import Kind
 from monitor import queries, views
 from monitor.access import Principal
 from monitor.errors import InvalidInput
-from monitor.judge.measure import Watch
+from monitor.judge.watch import Watch
 from monitor.store import incidents as store
 from monitor.store import models
 from monitor.store.models import ModelState
@@ -174,11 +174,15 @@ def _picture(db: Connection, state: ModelState, watch: Watch, incident: Incident
     page: dict[str, Any] = {"line": line, "what": metric_title(metric) + (f" of {subject}" if subject else "")}
     span = to_micros(worst.window_start), to_micros(worst.window_end)
     kind, attribute = incident.fingerprint.kind, incident.fingerprint.attribute
-    columns = {c.name for c in watch.reference.space.columns}
-    if kind in (Kind.DRIFT, Kind.PERFORMANCE) and incident.causes and incident.causes[0].name in columns:
-        found = views.distribution(db, state, watch.reference, incident.causes[0].name, *span)
-        page |= {"bars": charts.bars(found), "bars_of": incident.causes[0].name}
-    if attribute is not None and attribute in watch.spec.protected_attributes:
+    if kind in (Kind.DRIFT, Kind.PERFORMANCE):
+        page["behind"] = found = views.behind(db, state, watch.reference, incident.causes, *span)
+        columns = {c.name for c in watch.reference.space.features}
+        named = (*(p.axis for p in found.carried), *(c.feature for c in found.drifted))
+        pictured = next((name for name in named if name in columns), None)
+        page |= {"features": columns, "pictured": pictured}
+        if pictured is not None:
+            page["bars"] = charts.bars(views.distribution(db, state, watch.reference, pictured, *span))
+    if attribute is not None and attribute in attributes(watch):
         track = next(t for t in views.track_names(db, state.id) if t.startswith("fairness/"))
         page |= groups(db, state, watch, track, attribute, span[0])
     return page

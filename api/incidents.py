@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import Vigil, needs
+from api.links import links
 from api.openapi import errors
 from incidents.commands import Acknowledge, Assign, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
 from incidents.incident import Incident
@@ -67,10 +68,11 @@ def list_incidents(
 
 @router.get("/incidents/{incident_id}")
 def get_incident(vigil: Vigil, incident_id: str, who: Reader) -> dict[str, Any]:
-    """One incident: its state, times, evidence and ranked causes."""
+    """One incident: its state, times, evidence and ranked causes. `links` has the calls that say more: the explanation
+    of its latest window, and for a disparity the test of equivalence that it takes to close it."""
     incident = vigil.incident(incident_id)
     who.require("read", incident.fingerprint.model)
-    return {**incident.to_json(), "causes": to_json(incident.causes)}
+    return {**incident.to_json(), "causes": to_json(incident.causes), "links": links(incident)}
 
 
 @router.get("/incidents/{incident_id}/events")

@@ -1,9 +1,9 @@
-"""Models: declare, list, read; their points and reports."""
+"""Models: declare, list, read; their points."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -12,12 +12,13 @@ from fastapi.responses import JSONResponse
 from api.access import Vigil, needs
 from api.body import read_body
 from api.openapi import errors
+from api.windows import utc
 from monitor import queries
 from monitor.access import Principal
 from monitor.app import App
-from monitor.errors import Conflict, InvalidInput
+from monitor.errors import InvalidInput
 from monitor.log.port import Declaration
-from monitor.model import format_duration, parse_declaration
+from monitor.model import parse_declaration
 from monitor.times import from_micros, to_micros
 
 router = APIRouter(prefix="/v1", tags=["models"], responses=errors(401, 403, 422))
@@ -105,38 +106,13 @@ def get_points(
         None if state.reference is None else vigil.spec(model, state.declaration).reference,
         metric=metric,
         scope=scope,
-        start=None if start is None else to_micros(_utc(start)),
-        end=None if to is None else to_micros(_utc(to)),
+        start=None if start is None else to_micros(utc(start)),
+        end=None if to is None else to_micros(utc(to)),
         after=cursor,
         limit=limit,
         revisions=revisions,
     )
     return {"points": page, "next": following}
-
-
-@router.get("/models/{model}/report", responses=errors(404, 409))
-def get_report(
-    vigil: Vigil,
-    model: str,
-    _who: Reader,
-    start: Annotated[datetime, Query(alias="from")],
-    to: datetime,
-    metric: str | None = None,
-    scope: str | None = None,
-) -> dict[str, Any]:
-    """One report of any window whose ends lie on the grain: drift, quality, performance, fairness."""
-    vigil.intake.declared(model)
-    state = vigil.model_state(model)
-    watch = None if state is None else queries.watch_of(vigil.spec(model, state.declaration), state)
-    if state is None or watch is None:
-        raise Conflict(f"'{model}' has no reference yet", f"Load one: POST /v1/models/{model}/reference")
-    a, b = to_micros(_utc(start)), to_micros(_utc(to))
-    if not queries.on_grain(watch.spec, a, b):
-        grain = format_duration(watch.spec.grain)
-        raise InvalidInput("the window does not lie on the grain", f"Let 'from' and 'to' be whole multiples of {grain}")
-    metrics = None if metric is None else set(metric.split(","))
-    found: dict[str, Any] = vigil.ask(queries.report, state, watch, a, b, metrics, scope)
-    return found
 
 
 def _shown(declaration: Declaration) -> dict[str, Any]:
@@ -161,11 +137,3 @@ def _status(vigil: App, model: str) -> dict[str, Any]:
         "event_clock": state is not None and state.event_clock,
         "features": {} if state is None else state.features,
     }
-
-
-def _utc(instant: datetime) -> datetime:
-    """A query's instant; one without a zone is UTC."""
-    try:
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except OverflowError:
-        raise InvalidInput("the instant lies beyond the years 1 to 9999 in UTC", "Send a nearer one") from None

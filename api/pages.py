@@ -21,7 +21,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from api import vega
+from api import charts, vega
 from api.access import COOKIE
 from api.problems import status_of
 from detectors.catalogue import CATALOGUE, metric_title
@@ -88,7 +88,7 @@ def local_path(text: str) -> str:
 
 def headline(spec: ModelSpec) -> str:
     """The metric that stands for a model's performance."""
-    return "mae" if spec.task == "regression" else "roc_auc"
+    return {"regression": "mae", "ranking": "ndcg"}.get(spec.task, "roc_auc")
 
 
 def number_format(metric: str) -> str:
@@ -108,6 +108,34 @@ def shown(value: float | None, metric: str = "") -> str:
     if metric and number_format(metric) == "~%":
         return f"{value * 100:.3g}%"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def change(value: float | None, metric: str = "") -> str:
+    """A difference of two values for people, with its sign; of shares in percentage points.
+
+    >>> change(-0.0312, "accuracy"), change(0.5, "mae"), change(None)
+    ('-3.12 points', '+0.5', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value * 100:+.3g} points" if metric and number_format(metric) == "~%" else f"{value:+.3g}"
+
+
+def headed(metric: str) -> str:
+    """A metric's name as it begins a line.
+
+    >>> headed("mae_difference"), headed("selection_rate")
+    ('MAE difference', 'Selection rate')
+    """
+    title = metric_title(metric)
+    return title[:1].upper() + title[1:]
+
+
+def worse(value: float, metric: str) -> bool:
+    """Whether a change of a metric is one for the worse; not where neither way is."""
+    entry = CATALOGUE.get(metric)
+    bad = {"higher is worse": 1, "lower is worse": -1}.get((entry and entry.direction) or "", 0)
+    return value * bad > 0
 
 
 def when(instant: datetime | None, how: str = "minute") -> Markup:
@@ -140,6 +168,15 @@ def spark(values: list[float], what: str) -> Markup:
         '<svg class=spark viewBox="0 0 100 24" width=100 height=24 role=img aria-label="{}">'
         '<polyline points="{}"/><circle cx="{:.1f}" cy="{:.1f}" r=2 /></svg>'
     ).format(label, line, *points[-1])
+
+
+def bar(share: float, meant: str) -> Markup:
+    """A bar of 0 to 1, to be seen beside its number; ``meant`` is the class that gives its colour."""
+    width = 60 * min(max(share, 0.0), 1.0)
+    return Markup(
+        '<svg class="bar {}" viewBox="0 0 60 10" width=60 height=10 aria-hidden=true>'
+        '<rect x=0 y=1 width="{:.1f}" height=8 rx=1 /></svg>'
+    ).format(meant, width)
 
 
 def static(name: str) -> str:
@@ -184,5 +221,11 @@ ASSETS = {name: _asset(name) for name in ("console.css", "console.js", "charts.j
 _environment = Environment(
     loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_environment.globals |= {"when": when, "status": status, "spark": spark, "static": static, "symbols": SYMBOLS}
-_environment.filters |= {"shown": shown, "metric": metric_title, "segment": lambda text: quote(text, safe="")}
+_environment.globals |= {
+    "when": when, "status": status, "spark": spark, "bar": bar, "static": static, "symbols": SYMBOLS,
+    "detector": charts.detector_title, "worse": worse,
+}  # fmt: skip
+_environment.filters |= {
+    "shown": shown, "change": change, "metric": metric_title, "headed": headed,
+    "segment": lambda text: quote(text, safe=""),
+}  # fmt: skip

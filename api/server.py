@@ -10,7 +10,20 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from api import console, console_incidents, incidents, ingest, metrics, models, openapi, problems, records, sign_in
+from api import (
+    console,
+    console_incidents,
+    console_report,
+    incidents,
+    ingest,
+    metrics,
+    models,
+    openapi,
+    problems,
+    records,
+    sign_in,
+    windows,
+)
 from api.body import LimitBody
 from api.vega import Bundle
 from monitor import logs
@@ -39,9 +52,9 @@ def create(vigil: App | None = None) -> FastAPI:
     app.state.vigil = vigil
     problems.install(app)
     openapi.install(app)
-    for router in (ingest.router, models.router, incidents.router, metrics.router, records.router):
+    for router in (ingest.router, models.router, windows.router, incidents.router, metrics.router, records.router):
         app.include_router(router)
-    for router in (sign_in.router, console.router, console_incidents.router):
+    for router in (sign_in.router, console.router, console_report.router, console_incidents.router):
         app.include_router(router, include_in_schema=False)
     app.state.bundle = Bundle(vigil.settings.data_dir / "cache")
 

@@ -26,7 +26,7 @@ def drift_window() -> dict[str, Any]:
     columns = [Column("feature", f"n{i}", NumericGrid(0.0, 1.35)) for i in range(NUMERIC)]
     columns += [Column("feature", f"c{i}", CategoryGrid(words)) for i in range(CATEGORICAL)]
     space = Space("binary_classification", (*columns, Column("output", "score", UniformGrid())))
-    reference = Reference.build("reference", space, [_rows(rng, space, 2_000) for _ in range(64)], Summary.zero(2))
+    reference = Reference.build("reference", space, [_rows(rng, space, 2_000) for _ in range(64)])
     window = _rows(rng, space, ROWS).dense(space.prediction_size)
     seconds = []
     for _ in range(RUNS):

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from detectors.cells import CellPlaces
 from detectors.summaries.grids import CategoryGrid
 from detectors.summaries.space import Space
 from detectors.summaries.summary import Floats, Ints
@@ -58,7 +59,7 @@ class Bins:
             at += inner.size
         return cls(space, np.concatenate(starts).astype(np.int64), np.array(first, np.int64))
 
-    def count(self, predictions: Ints) -> tuple[Ints, Ints]:
+    def count(self, predictions: Numbers) -> tuple[Numbers, Numbers]:
         """Missing rows by column, shape (columns,), and rows by bin without the missing, shape (bins,)."""
         counts = np.add.reduceat(predictions[: self.space.column_offsets[-1]], self.starts)
         return counts[self.first], counts[self._present]
@@ -72,6 +73,11 @@ class Bins:
     def column(self) -> Ints:
         """The column that each counted bin belongs to; shape (bins,)."""
         return np.repeat(np.arange(self.first.size), np.diff(np.r_[self.offsets, self.size]))
+
+    @cached_property
+    def places(self) -> CellPlaces:
+        """Where the cells of the space lie."""
+        return CellPlaces.of(self.space)
 
     @property
     def size(self) -> int:
@@ -101,15 +107,24 @@ class Bins:
         grid = self.space.columns[column].grid
         if isinstance(grid, CategoryGrid):
             return (*grid.categories, "other")
-        inner = [f"{e:.4g}" for e in self.edges(column)]
-        if not inner:
-            return ("all",)
-        between = [f"{low} to {high}" for low, high in pairwise(inner)]
-        return (f"< {inner[0]}", *between, f"≥ {inner[-1]}")
+        return ranges(self.edges(column))
 
     @cached_property
     def _present(self) -> Ints:
         return np.delete(np.arange(self.starts.size), self.first)
+
+
+def ranges(edges: Floats) -> tuple[str, ...]:
+    """What the bins between inner ``edges`` are called.
+
+    >>> ranges(np.array([1.5, 3.0]))
+    ('< 1.5', '1.5 to 3', '≥ 3')
+    """
+    inner = [f"{e:.4g}" for e in edges]
+    if not inner:
+        return ("all",)
+    between = [f"{low} to {high}" for low, high in pairwise(inner)]
+    return (f"< {inner[0]}", *between, f"≥ {inner[-1]}")
 
 
 def decile_starts(counts: Ints) -> Ints:

@@ -11,7 +11,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtr, stdtrit
 
 from detectors.point import CONFIDENCE, Measurement, Reason
 from detectors.summaries.summary import Floats, Ints
@@ -42,15 +42,65 @@ def wilson(k: int, n: int, confidence: float = CONFIDENCE) -> Interval:
 
 def wilson_limits(k: Ints | Floats, n: Ints | Floats, confidence: float = CONFIDENCE) -> Limits:
     """The same for arrays of one shape. Counts may be effective ones, and so need not be whole."""
-    z2 = _z(confidence) ** 2
+    return wilson_at(k, n, normal_quantile(confidence))
+
+
+def wilson_at(k: Ints | Floats, n: Ints | Floats, z: float | Floats) -> Limits:
+    """Wilson's limits at ``z`` standard errors, one for all or one an entry; where ``n`` is 0 they are 0 and 1.
+
+    >>> [x.round(3).tolist() for x in wilson_at(np.array([1, 0]), np.array([4, 0]), 1.96)]
+    [[0.25, 0.0], [0.046, 0.0], [0.699, 1.0]]
+    """
+    z2 = np.square(z)
     k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
-    p = k / n
-    centre = (k + z2 / 2) / (n + z2)
-    half = np.sqrt(z2 * (p * (1 - p) * n + z2 / 4)) / (n + z2)
+    p = k / np.where(n > 0, n, 1.0)
+    wide = n + z2
+    centre = (k + z2 / 2) / wide
+    half = np.sqrt(z2 * (p * (1 - p) * n + z2 / 4)) / wide
     # At the edges the limit is the edge itself, whatever the rounding; and the estimate never leaves its own interval.
-    lower = np.where(k == 0, 0.0, np.clip(centre - half, 0.0, p))
-    upper = np.where(k == n, 1.0, np.clip(centre + half, p, 1.0))
+    lower = np.where(k <= 0, 0.0, np.minimum(np.maximum(centre - half, 0.0), p))
+    upper = np.where(k >= n, 1.0, np.maximum(np.minimum(centre + half, 1.0), p))
     return Limits(p, lower, upper)
+
+
+def cautious_at(k: Ints | Floats, n: Ints | Floats, z: float | Floats) -> Limits:
+    """The wider of Wilson's limits and those of the beta distribution of ``k + 1/2`` and ``n - k + 1/2`` (Jeffreys).
+
+    Far out in the tail Wilson's limit of a small count lies too near to it: with 30 rows and 3.1 standard errors it
+    leaves out a true rate of 0.02 twenty times as often as it should. Jeffreys' limits have no such lean: Cai (2005),
+    J. Stat. Plann. Inference 131(1):63-88. Their quantile is Paulson's (1942), Ann. Math. Stat. 13(2):233-235, which
+    for counts of one or two lies lower, on the safe side.
+
+    >>> [round(float(f(np.array(3), np.array(30), 3.1).lower), 3) for f in (wilson_at, cautious_at)]
+    [0.02, 0.009]
+    """
+    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
+    found = wilson_at(k, n, z)
+    below, above = _jeffreys_lower(np.stack([k, n - k]), n, z)
+    return Limits(found.value, np.minimum(found.lower, below), np.maximum(found.upper, 1 - above))
+
+
+def _jeffreys_lower(k: Floats, n: Floats, z: float | Floats) -> Floats:
+    """Lower limits, and 1 where the approximation does not reach: where all but all of ``n`` are counted."""
+    x, y, z2 = k + 0.5, n - k + 0.5, np.square(z)
+    a, b = 1 / (9 * x), 1 / (9 * y)
+    c, d = 1 - b, 1 - a
+    spread = c * c - z2 * b
+    reached = spread > 0
+    root = np.sqrt(z2 * np.maximum(a * c * c + b * d * d - z2 * a * b, 0.0))
+    cube = x * (np.maximum(c * d - root, 0.0) / np.where(reached, spread, 1.0)) ** 3
+    out: Floats = np.where(reached, cube / (cube + y), 1.0)
+    return out
+
+
+def mean_at(mean: Floats, error: Floats, freedom: Floats, z: float | Floats) -> Limits:
+    """Student's limits of means with standard ``error`` and ``freedom`` degrees, where a normal's would be at ``z``.
+
+    >>> [round(float(x), 3) for x in mean_at(np.array(2.5), np.array(0.6455), np.array(3.0), 1.959964)]
+    [2.5, 0.446, 4.554]
+    """
+    half = stdtrit(freedom, ndtr(z)) * error
+    return Limits(mean, mean - half, mean + half)
 
 
 def proportion(k: int, n: int, empty: Reason) -> Measurement:
@@ -71,12 +121,13 @@ def mover_difference(a: Limits, b: Limits) -> Limits:
     >>> [round(float(x[0]), 4) for x in mover_difference(first, second)]
     [0.2, 0.0524, 0.3339]
     """
-    d = a.value - b.value
-    return Limits(
-        d,
-        d - np.hypot(a.value - a.lower, b.upper - b.value),
-        d + np.hypot(a.upper - a.value, b.value - b.lower),
-    )
+    return Limits(a.value - b.value, difference_lower(a, b), -difference_lower(b, a))
+
+
+def difference_lower(a: Limits, b: Limits) -> Floats:
+    """The lower limit of ``a - b``, as in ``mover_difference``; the upper one is that of ``b - a``, negated."""
+    below: Floats = a.value - b.value - np.hypot(a.value - a.lower, b.upper - b.value)
+    return below
 
 
 def mover_ratio(a: Limits, b: Limits) -> Limits:
@@ -90,20 +141,22 @@ def mover_ratio(a: Limits, b: Limits) -> Limits:
     >>> [round(float(x[0]), 3) for x in mover_ratio(first, second)]
     [1.333, 1.078, 1.663]
     """
+    lower, inverse = ratio_lower(a, b), ratio_lower(b, a)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Limits(a.value / b.value, lower, np.where(inverse > 0, 1 / inverse, np.inf))
+
+
+def ratio_lower(a: Limits, b: Limits) -> Floats:
+    """The lower limit of ``a / b``, as in ``mover_ratio``; the upper one is that of ``b / a``, inverted."""
     p, q = a.value, b.value
     product = p * q
-    low = a.lower * (2 * p - a.lower)
-    high = a.upper * (2 * p - a.upper)
-    q_low = b.lower * (2 * q - b.lower)
-    q_high = b.upper * (2 * q - b.upper)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = p / q
-        # Written so that nothing cancels where 2q is near b's upper limit.
-        lower = low / (product + np.sqrt(np.maximum(product**2 - low * q_high, 0.0)))
-        upper = (product + np.sqrt(np.maximum(product**2 - high * q_low, 0.0))) / q_low
-    lower = np.where(low > 0, np.minimum(lower, value), 0.0)
-    upper = np.where(q_low > 0, np.maximum(upper, value), np.inf)
-    return Limits(value, lower, upper)
+    low, q_high = a.lower * (2 * p - a.lower), b.upper * (2 * q - b.upper)
+    # Written so that nothing cancels where 2q is near b's upper limit.
+    below = product + np.sqrt(np.maximum(product**2 - low * q_high, 0.0))
+    positive = (low > 0) & (below > 0)
+    lower = np.where(positive, low, 0.0) / np.where(positive, below, 1.0)
+    # With q = 0 the ratio is infinite, and so bounds nothing; else rounding must not lift the limit above it.
+    return np.where(positive & (q > 0), np.minimum(lower, p / np.where(q > 0, q, 1.0)), lower)
 
 
 def mover_mean(a: Limits, b: Limits) -> Limits:
@@ -165,5 +218,6 @@ def auc_interval(
     return area, (float(limits.lower[0]), float(limits.upper[0]))
 
 
-def _z(confidence: float) -> float:
+def normal_quantile(confidence: float) -> float:
+    """How many standard errors each way hold the share ``confidence`` of a normal distribution."""
     return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     FEWER_THAN_TWO_GROUPS = "fewer_than_two_groups"
     ZERO_DENOMINATOR = "zero_denominator"
     SELECTIVE_OUTCOMES = "selective_outcomes"
+    COMPLEMENTARY_SUPPRESSION = "complementary_suppression"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,23 @@ from functools import cached_property
 import numpy as np
 
 from detectors.bins import Bins
+from detectors.estimation import ErrorModel
+from detectors.multivariate.baseline import Baseline
 from detectors.noise import Noise
 from detectors.summaries.space import Space
 from detectors.summaries.summary import Floats, Ints, Summary, dense_sum
 
-_MAGIC = b"VR1"
+_MAGIC = b"VR2"
+_NOISE = ("lengths", "phi", "kappa", "blocks")
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Dense prediction and outcome counts of a space with outcome sums, and the ``n`` rows behind them.
+    """Dense prediction and outcome counts of a space with their sums, and the ``n`` rows behind them.
 
-    ``start`` and ``end`` bound its event time, where that is known.
+    ``block_sums``: the prediction sums of each block, shape (blocks, sums); ``influence``: the mean output of the rows
+    in each drift bin, less the mean of all, shape (bins,): what a feature's moving does to the output. ``start`` and
+    ``end`` bound its event time, where that is known; ``error_model`` is what a regression's errors follow.
     """
 
     name: str
@@ -32,11 +37,15 @@ class Reference:
     predictions: Ints
     outcomes: Ints
     sums: Floats
+    block_sums: Floats
+    influence: Floats
     bins: Bins
     noise: Noise
+    ordered: Noise
     start: datetime | None
     end: datetime | None
     n: int
+    error_model: ErrorModel | None = None
 
     @classmethod
     def build(
@@ -44,11 +53,13 @@ class Reference:
         name: str,
         space: Space,
         blocks: Sequence[Summary],
-        outcomes: Summary,
+        outcomes: Summary | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        mean_output: Floats | None = None,
     ) -> Reference:
-        """From prediction summaries of contiguous blocks, in time order and of about the same length.
+        """From prediction summaries of contiguous blocks, in time order and of about the same length; the outcomes and
+        the mean output of the rows in each cell of the columns, where they are known.
 
         A block is best no longer than the shortest window to be compared, or what comes and goes within a block, as the
         hours of a day, is not seen. 64 blocks show the noise of windows of 1/64 to 1/8 of the reference; fewer than 4
@@ -57,18 +68,28 @@ class Reference:
         >>> from detectors.summaries.space import example_space
         >>> space = example_space()
         >>> at = space.column_offsets[1] + np.array([1, 1, 2])
-        >>> reference = Reference.build("may", space, [Summary.of(at)] * 4, Summary.zero(2))
+        >>> reference = Reference.build("may", space, [Summary.of(at)] * 4)
         >>> again = Reference.from_bytes(reference.to_bytes())
         >>> again.name, again.bins.of(1, again.counts).tolist(), again.noise.blocks.tolist()
         ('may', [8, 4, 0], [4])
         """
-        predictions, _ = dense_sum(blocks, space.prediction_size)
-        dense_outcomes, sums = dense_sum([outcomes], space.outcome_size, len(space.sums))
+        predictions, _ = dense_sum(blocks, space.prediction_size, space.prediction_sums.size)
+        known = [] if outcomes is None else [outcomes]
+        dense_outcomes, sums = dense_sum(known, space.outcome_size, space.outcome_sums.size)
+        block_sums = np.array([b.sums for b in blocks]).reshape(len(blocks), space.prediction_sums.size)
         bins = Bins.fit(space, predictions)
         by_block = [bins.count(block.dense(space.prediction_size))[1] for block in blocks]
-        noise = Noise.learn(bins, np.array(by_block, np.int64).reshape(len(blocks), bins.size))
-        n = int(space.decisions(predictions).sum())
-        return cls(name, space, predictions, dense_outcomes, sums, bins, noise, start, end, n)
+        counted = np.array(by_block, np.int64).reshape(len(blocks), bins.size)
+        noise, ordered = Noise.learn(bins, counted), Noise.learn_ordered(bins, counted)
+        influence = np.zeros(bins.size) if mean_output is None else _influence(bins, predictions, mean_output)
+        n = space.rows(predictions)
+        return cls(
+            name, space, predictions, dense_outcomes, sums, block_sums, influence, bins, noise, ordered, start, end, n
+        )
+
+    @property
+    def prediction_sums(self) -> Floats:
+        return np.asarray(self.block_sums.sum(axis=0))
 
     @cached_property
     def counts(self) -> Ints:
@@ -76,9 +97,13 @@ class Reference:
         return self.bins.count(self.predictions)[1]
 
     @cached_property
-    def cell_shares(self) -> Floats:
-        """Each column's shares by cell, the missing left out: every column sums to 1, or to 0 where all are missing."""
-        return shares_by_cell(self.space, self.predictions)
+    def baselines(self) -> tuple[Baseline, ...]:
+        """What each projection of the space looked like, with the noise of its blocks."""
+        at = self.space.prediction_sums
+        return tuple(
+            Baseline.learn(p, self.block_sums[:, (start := at.start("projection", i)) : start + p.size])
+            for i, p in enumerate(self.space.projections)
+        )
 
     def to_bytes(self) -> bytes:
         """Versioned bytes: a JSON header, then the arrays, compressed together."""
@@ -113,29 +138,31 @@ class Reference:
             at += flat.nbytes
         space = Space.from_json(header["space"])
         bins = Bins(space, arrays["starts"], arrays["first"])
-        noise = Noise(arrays["lengths"], arrays["phi"], arrays["kappa"], arrays["blocks"])
+        noise, ordered = (Noise(*(arrays[of + name] for name in _NOISE)) for of in ("", "ordered_"))
         start, end = (None if header[k] is None else datetime.fromisoformat(header[k]) for k in ("start", "end"))
-        dense = arrays["predictions"], arrays["outcomes"], arrays["sums"]
-        return cls(header["name"], space, *dense, bins, noise, start, end, header["n"])
+        return cls(
+            header["name"], space, arrays["predictions"], arrays["outcomes"], arrays["sums"], arrays["block_sums"],
+            arrays["influence"], bins, noise, ordered, start, end, header["n"], ErrorModel.load(arrays),
+        )  # fmt: skip
 
     def _arrays(self) -> dict[str, Ints | Floats]:
         return {
             "predictions": self.predictions,
             "outcomes": self.outcomes,
             "sums": self.sums,
+            "block_sums": self.block_sums,
+            "influence": self.influence,
             "starts": self.bins.starts,
             "first": self.bins.first,
-            "lengths": self.noise.lengths,
-            "phi": self.noise.phi,
-            "kappa": self.noise.kappa,
-            "blocks": self.noise.blocks,
+            **{name: getattr(self.noise, name) for name in _NOISE},
+            **{f"ordered_{name}": getattr(self.ordered, name) for name in _NOISE},
+            **({} if self.error_model is None else self.error_model.arrays()),
         }
 
 
-def shares_by_cell(space: Space, predictions: Ints) -> Floats:
-    """Each column's cells as shares of its rows that are not missing; shape (cells of all columns,)."""
-    first, sizes = space.column_offsets[:-1], np.diff(space.column_offsets)
-    cells = predictions[: space.column_offsets[-1]].astype(np.float64)
-    cells[first] = 0.0
-    total = np.add.reduceat(cells, first)
-    return np.asarray(cells / np.repeat(np.maximum(total, 1.0), sizes))
+def _influence(bins: Bins, predictions: Ints, mean_output: Floats) -> Floats:
+    cells = predictions[: mean_output.size]
+    total = bins.count(cells * mean_output)[1]
+    counts = bins.count(cells)[1]
+    overall = bins.total(total) / np.maximum(bins.total(counts), 1)
+    return np.asarray(np.where(counts > 0, total / np.maximum(counts, 1) - overall[bins.column], 0.0))

@@ -45,10 +45,12 @@ class Batch:
 
     - all kinds: ``row`` int32 (place in the request), ``prediction_id`` string, ``timestamp`` timestamp[us, UTC]
     - predictions and reference: ``model_version`` string, ``role`` string, [``prediction_label`` string,
-      ``prediction_score`` float64, ``prediction_value`` float64, ``model_decision`` string, ``latency_ms`` float64,
-      ``status``, ``subject_key``, ``request_id``, ``trace_id`` string], ``features.NAME`` (float64, or
-      dictionary<int32, string>), [``tags.NAME`` dictionary<int32, string>]
-    - outcomes and reference: [``actual_label`` string, ``actual_value`` float64, ``final_decision`` string]
+      ``prediction_score`` float64 (``prediction_score.CLASS`` for each of many classes, map<string, float64> of a
+      ranking), ``prediction_value`` float64, ``model_decision`` string, ``latency_ms`` float64, ``status``,
+      ``subject_key``, ``request_id``, ``trace_id`` string], ``features.NAME`` (float64, dictionary<int32, string>, or
+      fixed_size_list<float32> of an embedding), [``tags.NAME`` dictionary<int32, string>]
+    - outcomes and reference: [``actual_label`` string, ``actual_value`` float64, ``actual_relevance`` map<string,
+      float64> of a ranking, ``final_decision`` string]
 
     ``protected`` has ``protected.NAME`` dictionary<int32, string>, one row for each of ``table``.
     """

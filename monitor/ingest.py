@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -174,5 +175,7 @@ def _envelope(batch: Batch) -> dict[str, Any]:
     """What the batch said of itself, and what was noted of it."""
     e = batch.envelope
     named = {"source": e.source, "environment": e.environment, "schema_version": e.schema_version}
-    out = {k: v for k, v in named.items() if v is not None} | {"sampling_rate": e.sampling_rate}
+    out: dict[str, Any] = {k: v for k, v in named.items() if v is not None} | {"sampling_rate": e.sampling_rate}
+    refused = Counter(r.field.removeprefix("features.") for r in batch.rejects if r.field.startswith("features."))
+    out |= {"refused": dict(refused)} if refused else {}        # by feature: what the fold counts as type errors
     return out | {"notes": dict(batch.notes)} if batch.notes else out

@@ -6,6 +6,10 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("vigil", deadline=None)      # a busy machine is no fault
+settings.load_profile("vigil")
 
 # marker: (the programs that the test runs, the Debian packages that have them)
 PROGRAMS = {

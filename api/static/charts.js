@@ -21,6 +21,8 @@ function theme() {
       "reference": { color: reference, strokeWidth: 1.6, strokeDash: [1, 3], strokeCap: "round" },
       "breach-band": { color: bad, opacity: 0.1 },
       "selected": { color: text, opacity: 0.2 },
+      "estimate": { color: value, strokeWidth: 1.5, strokeDash: [6, 4], opacity: 0.65 },
+      "estimate-interval": { color: value, opacity: 0.09 },
       "settled": { color: value, size: 9, opacity: 1 },
       "provisional": { color: value, strokeWidth: 1.2, size: 26, opacity: 1 },
       "breach": { color: bad, size: 30, opacity: 1 },

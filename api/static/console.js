@@ -27,5 +27,20 @@ if (picker) {
   picker.form.classList.add("at-once");
 }
 
+// What is typed narrows the report at once; without this script, or after a search, the form does.
+const find = document.getElementById("find");
+if (find && !find.defaultValue) {
+  find.addEventListener("input", () => {
+    const words = find.value.toLowerCase().split(/\s+/);
+    for (const row of document.querySelectorAll("tr[data-words]")) {
+      row.hidden = !words.every(word => row.dataset.words.includes(word));
+    }
+    for (const part of document.querySelectorAll("section:has(tr[data-words])")) {
+      part.hidden = !part.querySelector("tr[data-words]:not([hidden])");
+      if (find.value.trim()) part.querySelector("details").open = true;
+    }
+  });
+}
+
 // Charts keep their place before they are drawn, so that nothing moves under the reader.
 for (const chart of document.querySelectorAll(".chart")) chart.style.minHeight = `${chart.dataset.height}px`;

@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from detectors.summaries.counting import (
+    BLOCK,
+    HALVES,
+    blocks,
+    high_halves,
+    short_words,
+    tally_halves,
+    word_number,
+)
 from detectors.summaries.summary import Floats, Ints
 
 MAX_CATEGORIES = 1_000
@@ -17,9 +28,27 @@ MAX_GROUPS = 50
 
 _MANTISSA_BITS = 6           # 64 cells to each doubling: a cell is at most 1/64 of its distance from the median wide
 _OCTAVES = 8                 # from 2**-8 to 2**8 interquartile ranges on either side; beyond lies over- and underflow
-_SHIFT = 23 - _MANTISSA_BITS
-_BASE = (127 - _OCTAVES) << _MANTISSA_BITS
 _ARM = (2 * _OCTAVES << _MANTISSA_BITS) + 1      # cells on one side of the centre, the outermost for overflow
+
+# The upper half of a single-precision number holds its sign, its exponent and 7 bits of its mantissa: two halves to a
+# cell. By magnitude, arm 1 begins at _INNER, overflow at _OUTER; above infinity lie the NaNs.
+_SIGN = HALVES // 2
+_INNER = (127 - _OCTAVES) << 7
+_OUTER = (127 + _OCTAVES) << 7
+_INFINITY = 255 << 7
+
+
+def _cell_of_half() -> Ints:
+    """The cell of each of the 65,536 upper halves."""
+    half = np.arange(HALVES)
+    magnitude = half % _SIGN
+    arm = np.clip((magnitude - _INNER) // 2 + 1, 0, _ARM)
+    cell: Ints = np.where(half < _SIGN, arm, -arm) + _ARM + 1
+    cell[magnitude > _INFINITY] = 0
+    return cell
+
+
+_CELL_OF_HALF = _cell_of_half()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +85,23 @@ class NumericGrid:
 
     def cells(self, values: Floats) -> Ints:
         """The cell of each value, shape (n,); NaN is missing."""
+        cells: Ints = _CELL_OF_HALF[high_halves(np.asarray(values, np.float64), self.centre, self.scale)]
+        return cells
+
+    def count(self, values: Floats) -> Ints:
+        """How many values each cell holds, shape (size,): the cells are found for the counts and not for the rows.
+
+        >>> grid, x = NumericGrid(0.0, 1.0), np.linspace(-3.0, 3.0, 100_000)
+        >>> bool((grid.count(x) == np.bincount(grid.cells(x), minlength=grid.size)).all())
+        True
+        """
         x = np.asarray(values, np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):
-            z = ((x - self.centre) / self.scale).astype(np.float32)
-        bits = z.view(np.int32)
-        arm = np.clip(((bits & 0x7FFFFFFF) >> _SHIFT) - _BASE + 1, 0, _ARM)
-        out: Ints = np.where(bits < 0, -arm, arm).astype(np.int64) + (_ARM + 1)
-        out[np.isnan(x)] = 0
-        return out
+        if len(x) < HALVES:                  # a pass over the 65,536 counts would cost more than one over the rows
+            return np.asarray(np.bincount(self.cells(x), minlength=self.size))
+        above, below = tally_halves(x, self.centre, self.scale).reshape(2, _SIGN)
+        missing = above[_INFINITY + 1 :].sum() + below[_INFINITY + 1 :].sum()
+        centre = above[:_INNER].sum() + below[:_INNER].sum()
+        return np.concatenate(([missing], _arm(below)[::-1], [centre], _arm(above)))
 
     def edges(self) -> Floats:
         """The lower edge of cells 1 to ``size - 1`` and last the upper edge of the last: shape (size,).
@@ -78,6 +116,12 @@ class NumericGrid:
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "numeric", "centre": self.centre, "scale": self.scale}
+
+
+def _arm(halves: Ints) -> Ints:
+    """Counts by cell of one side, from the centre outwards, of counts by magnitude."""
+    inner = halves[_INNER:_OUTER].reshape(-1, 2).sum(axis=1)
+    return np.append(inner, halves[_OUTER : _INFINITY + 1].sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +139,40 @@ class UniformGrid:
         return self.n + 1
 
     def cells(self, values: Floats) -> Ints:
+        """The cell of each value, shape (n,); NaN is missing, what lies outside [0, 1] counts as its nearer end."""
         x = np.asarray(values, np.float64)
-        missing = np.isnan(x)
-        out: Ints = np.clip((np.where(missing, 0.0, x) * self.n).astype(np.int64), 0, self.n - 1) + 1
-        out[missing] = 0
+        out = np.empty(len(x), np.int64)
+        wide = np.empty(min(BLOCK, len(x)))
+        with np.errstate(over="ignore"):
+            for at in blocks(len(x)):
+                scaled = np.multiply(x[at], self.n, out=wide[: at.stop - at.start])
+                np.clip(scaled, 0.0, self.n - 1.0, out=scaled)
+                if np.isnan(scaled.max()):
+                    scaled[np.isnan(scaled)] = -1.0
+                out[at] = scaled
+        out += 1
         return out
+
+    def count(self, values: Floats) -> Ints:
+        """How many values each cell holds, shape (size,)."""
+        total = np.zeros(self.size, np.int64)
+        for at in blocks(len(values)):
+            total += np.bincount(self.cells(values[at]), minlength=self.size)
+        return total
+
+    def count_by(self, values: Floats, codes: npt.NDArray[np.integer], classes: int) -> Ints:
+        """The same by class: ``codes`` of shape (n,) below ``classes``, the result of shape (classes, size).
+
+        >>> UniformGrid(2).count_by(np.array([0.1, 0.9, 0.9]), np.array([0, 1, 1]), 2).tolist()
+        [[0, 1, 0], [0, 0, 2]]
+        """
+        size = classes * self.size
+        total = np.zeros(size, np.int64)
+        for at in blocks(len(values), max(BLOCK, size)):
+            index = self.cells(values[at])
+            index += codes[at] * np.int64(self.size)
+            total += np.bincount(index, minlength=size)
+        return total.reshape(classes, self.size)
 
     def edges(self) -> Floats:
         return np.arange(self.n + 1) / self.n
@@ -144,6 +217,48 @@ class CategoryGrid:
         """The cell of each value, shape (n,); ``None`` is missing."""
         code = self.codes()
         return np.fromiter((0 if v is None else code.get(v, self.other) for v in values), np.int64, len(values))
+
+    def cells_in(self, column: pa.Array) -> Ints:
+        """The same for Arrow's text, or a dictionary of it, read as it lies in memory.
+
+        >>> CategoryGrid(("a", "b")).cells_in(pa.array(["b", None, "z", "a"])).tolist()
+        [2, 0, 3, 1]
+        """
+        if pa.types.is_null(column.type):
+            return np.zeros(len(column), np.int64)
+        if pa.types.is_dictionary(column.type):
+            return self.cells_of(column.dictionary.to_pylist(), np.asarray(column.indices.fill_null(-1)))
+        words = short_words(column)
+        if words is not None:
+            found: Ints = self._table(words.itemsize)[words]
+            return found
+        index = pc.index_in(column, pa.array(self.categories, column.type)).fill_null(len(self.categories))
+        cells = np.asarray(index) + np.int64(1)
+        if column.null_count:
+            cells[np.asarray(column.is_null())] = 0
+        return cells
+
+    def count(self, column: pa.Array) -> Ints:
+        """How many values of a column each cell holds, shape (size,).
+
+        >>> CategoryGrid(("a", "b")).count(pa.array(["b", None, "z", "b"])).tolist()
+        [1, 0, 2, 1]
+        """
+        words = short_words(column)
+        if words is None:
+            return np.asarray(np.bincount(self.cells_in(column), minlength=self.size))
+        counts, total = np.bincount(words), np.zeros(self.size, np.int64)
+        found = np.flatnonzero(counts)
+        np.add.at(total, self._table(words.itemsize)[found], counts[found])
+        return total
+
+    def _table(self, width: int) -> Ints:
+        """The cell of each word of ``width`` bytes, by the number of ``short_words``."""
+        table = np.full(1 << 8 * width, self.other)
+        for category, cell in self.codes().items():
+            if len(category.encode()) == width:
+                table[word_number(category)] = cell
+        return table
 
     def cells_of(self, dictionary: Sequence[str | None], indices: npt.NDArray[np.integer]) -> Ints:
         """The same for dictionary-encoded values, at the cost of the dictionary: index -1 is missing."""

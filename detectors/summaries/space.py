@@ -1,8 +1,9 @@
 """The space of a model: one flat numbering of all cells that its predictions and outcomes are counted into.
 
-Predictions are counted by feature, by output (the score, or the value of a regression) and by axis and decision.
-Outcomes are counted by score and label, and by axis, decision and label; their losses are summed. An axis divides the
-rows into groups: ``all`` has one, a protected attribute or a segment has its categories.
+Predictions are counted by feature, by output (scores, or the value of a regression), by axis and decision, by decision
+and score, by content (for duplicates) and by subject (for repeated people). Outcomes are counted by score and label,
+and by axis, decision and label; their losses are summed, in all and by group. An axis divides the rows into groups:
+``all`` has one, a protected attribute, an intersection of two, a segment or a feature has its categories or bins.
 """
 
 from __future__ import annotations
@@ -15,17 +16,35 @@ from typing import Any, Literal
 import numpy as np
 
 from detectors.summaries.grids import CategoryGrid, Grid, NumericGrid, UniformGrid, grid_from_json
-from detectors.summaries.summary import Ints
+from detectors.summaries.layout import Layout
+from detectors.summaries.projection import Projection
+from detectors.summaries.summary import Floats, Ints
 
-Task = Literal["binary_classification", "regression"]
+Task = Literal["binary_classification", "multiclass_classification", "regression", "ranking"]
 
 CLASSIFICATION_SUMS = ("log_loss", "brier")
-REGRESSION_SUMS = ("error", "absolute_error", "squared_error", "fourth_power_error", "actual", "squared_actual")
+REGRESSION_SUMS = (         # the actual values are counted from the centre of the output's grid
+    "error", "absolute_error", "squared_error", "signed_squared_error", "fourth_power_error", "actual",
+    "squared_actual", "cubed_actual", "fourth_power_actual", "squared_error_actual", "squared_error_squared_actual",
+    "percentage_error", "squared_percentage_error", "nonzero",
+)  # fmt: skip
+RANKING_SUMS = (
+    "queries", "without_relevant", "ndcg", "mean_reciprocal_rank", "precision_at_k", "recall_at_k", "squared_ndcg",
+    "squared_mean_reciprocal_rank", "squared_precision_at_k", "squared_recall_at_k",
+)  # fmt: skip
+GROUP_SUMS: dict[Task, tuple[int, ...]] = {
+    "binary_classification": (2, 3),            # by label: rows with a score, score, score²
+    "multiclass_classification": (0,),
+    "regression": (3,),                         # error, |error|, error²
+    "ranking": (6,),                            # the first six
+}
+CONTENTS = 8_192        # cells into which the contents of rows are hashed
+SUBJECTS = 1_024        # counters of the sketch of subjects, each with a plus and a minus cell
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A measured column: a feature, or the output ``score`` or ``value``, with its grid."""
+    """A measured column with its grid: a feature, or an output: ``score``, ``score=CLASS``, ``label`` or ``value``."""
 
     kind: Literal["feature", "output"]
     name: str
@@ -34,15 +53,29 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A way to divide the rows into groups: everything, a protected attribute, or a segment (a tag)."""
+    """A way to divide the rows into groups.
 
-    kind: Literal["all", "attribute", "segment"]
+    ``of`` names what an intersection is made of. For a ``feature`` it is empty and ``starts`` holds the first cell of
+    each bin in the feature's own grid, the missing cell being group 0.
+    """
+
+    kind: Literal["all", "attribute", "segment", "feature"]
     name: str
     grid: CategoryGrid
+    of: tuple[str, ...] = ()
+    starts: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
         return self.grid.size
+
+    def groups_of(self, cells: Ints) -> Ints:
+        """The bin of each cell of the feature's own grid, shape (n,).
+
+        >>> Axis("feature", "age", CategoryGrid(("low", "high")), starts=(1, 900)).groups_of(np.array([0, 5, 901]))
+        array([0, 1, 2])
+        """
+        return np.searchsorted(np.array(self.starts), cells, side="right").astype(np.int64)
 
 
 ALL = Axis("all", "all", CategoryGrid(("all",)))
@@ -52,14 +85,22 @@ ALL = Axis("all", "all", CategoryGrid(("all",)))
 class Space:
     """The columns and axes of a model and where their cells lie. ``axes[0]`` is always ``ALL``.
 
-    Prediction cells: the columns one behind the other, then each axis as (group, decision). Outcome cells:
-    the output's grid as (label, cell), then each axis as (group, decision, label). Decision and label
-    are 1 for the positive label, 0 for the other; a regression has no decisions and labels: both dimensions are 1.
+    ``classes`` are those of a multiclass model; class ``len(classes)`` stands for all others. Of a binary one, class 1
+    is the positive label and 0 the other. A regression and a ranking have no decisions and labels: both dimensions
+    are 1. A ranking is judged by its first ``top`` items.
+    ``projections`` give the multivariate sums of predictions: that of all numeric features together, and one for each
+    embedding; ``projected`` names the features that each takes. ``subjects`` says whether rows name the person that
+    they are about. A ranking is judged by its first ``top`` items.
     """
 
     task: Task
     columns: tuple[Column, ...]
     axes: tuple[Axis, ...] = (ALL,)
+    classes: tuple[str, ...] = ()
+    projections: tuple[Projection, ...] = ()
+    projected: tuple[tuple[str, ...], ...] = ()
+    subjects: bool = False
+    top: int = 10
 
     @property
     def features(self) -> tuple[Column, ...]:
@@ -67,68 +108,124 @@ class Space:
 
     @property
     def output(self) -> Column:
-        """The column of the score, or of a regression's predicted value."""
+        """The first output: the score, the predicted label of many, a regression's value, a ranking's top score."""
         return next(c for c in self.columns if c.kind == "output")
+
+    @cached_property
+    def scores(self) -> tuple[int, ...]:
+        """The numbers of the columns that hold a score (one for each class of many), or a regression's value."""
+        return tuple(i for i, c in enumerate(self.columns) if c.kind == "output" and c.name != "label")
 
     @property
     def n_classes(self) -> int:
-        return 2 if self.task == "binary_classification" else 1
+        return {"binary_classification": 2, "multiclass_classification": len(self.classes) + 1}.get(self.task, 1)
 
     @property
     def sums(self) -> tuple[str, ...]:
-        """The names of the outcome sums, in their order."""
-        return CLASSIFICATION_SUMS if self.task == "binary_classification" else REGRESSION_SUMS
+        """The names of the outcome sums of the model as a whole, in their order; those by group follow them."""
+        return {"regression": REGRESSION_SUMS, "ranking": RANKING_SUMS}.get(self.task, CLASSIFICATION_SUMS)
+
+    @cached_property
+    def predictions(self) -> Layout:
+        """Columns (cell); axes (group, decision); ``decided`` (decision, cell of that class's score); ``contents``;
+        ``refused`` rows by the column that had no value of its type; rows with ``undeclared`` fields; ``subjects``
+        (counter, minus or plus)."""
+        k = self.n_classes
+        shapes: dict[tuple[str, int], tuple[int, ...]] = {
+            ("column", i): (c.grid.size,) for i, c in enumerate(self.columns)
+        }
+        shapes |= {("axis", i): (a.size, k) for i, a in enumerate(self.axes)}
+        if k > 1:
+            shapes["decided", 0] = (k, self._score_size)
+        shapes["contents", 0] = (CONTENTS,)
+        shapes["refused", 0] = (len(self.columns),)
+        shapes["undeclared", 0] = (1,)
+        if self.subjects:
+            shapes["subjects", 0] = (SUBJECTS, 2)
+        return Layout(shapes)
+
+    @cached_property
+    def outcomes(self) -> Layout:
+        """``scored`` (is it the label, cell) of each score, (1, cell) of a value; axes (group, decision, label)."""
+        k = self.n_classes
+        shapes: dict[tuple[str, int], tuple[int, ...]] = {
+            ("scored", i): (min(k, 2), self._score_size) for i in range(len(self.scores))
+        }
+        shapes |= {("axis", i): (a.size, k, k) for i, a in enumerate(self.axes)}
+        return Layout(shapes)
+
+    @cached_property
+    def prediction_sums(self) -> Layout:
+        """Each projection's sums."""
+        return Layout({("projection", i): (p.size,) for i, p in enumerate(self.projections)})
+
+    @cached_property
+    def outcome_sums(self) -> Layout:
+        """The model's ``sums``, then those by group of each axis: (group, *GROUP_SUMS of the task)."""
+        shapes: dict[tuple[str, int], tuple[int, ...]] = {("model", 0): (len(self.sums),)}
+        shapes |= {("axis", i): (a.size, *GROUP_SUMS[self.task]) for i, a in enumerate(self.axes)}
+        return Layout(shapes)
 
     @cached_property
     def column_offsets(self) -> Ints:
         """Where each column's cells begin in a prediction summary, and where the last ends; shape (columns + 1,)."""
         return np.cumsum([0, *(c.grid.size for c in self.columns)]).astype(np.int64)
 
-    @cached_property
-    def axis_offsets(self) -> Ints:
-        """Where each axis begins in a prediction summary; shape (axes + 1,)."""
-        sizes = [0, *(a.size * self.n_classes for a in self.axes)]
-        offsets: Ints = self.column_offsets[-1] + np.cumsum(sizes).astype(np.int64)
-        return offsets
-
-    @cached_property
-    def outcome_axis_offsets(self) -> Ints:
-        """Where each axis begins in an outcome summary, behind the output's (label, cell); shape (axes + 1,)."""
-        sizes = [self.n_classes * self.output.grid.size, *(a.size * self.n_classes**2 for a in self.axes)]
-        return np.cumsum(sizes).astype(np.int64)
-
     @property
     def prediction_size(self) -> int:
-        return int(self.axis_offsets[-1])
+        return self.predictions.size
 
     @property
     def outcome_size(self) -> int:
-        return int(self.outcome_axis_offsets[-1])
+        return self.outcomes.size
 
     def column_counts(self, predictions: Ints) -> Iterator[tuple[Column, Ints]]:
         """Each column with its own cells of a dense prediction summary."""
         for i, column in enumerate(self.columns):
-            yield column, predictions[self.column_offsets[i] : self.column_offsets[i + 1]]
+            yield column, self.predictions.view(predictions, "column", i)
 
     def decisions(self, predictions: Ints, axis: int = 0) -> Ints:
         """Counts by group and decision of one axis: shape (groups, classes)."""
-        at = slice(self.axis_offsets[axis], self.axis_offsets[axis + 1])
-        return predictions[at].reshape(-1, self.n_classes)
+        return self.predictions.view(predictions, "axis", axis)
+
+    def rows(self, predictions: Ints) -> int:
+        """How many predictions a dense summary speaks of."""
+        return int(self.decisions(predictions).sum())
+
+    def decided(self, predictions: Ints) -> Ints:
+        """Counts by decision and by cell of the score of that class (of many) or of the positive label (of two)."""
+        return self.predictions.view(predictions, "decided")
 
     def confusion(self, outcomes: Ints, axis: int = 0) -> Ints:
         """Counts by group, decision and label of one axis: shape (groups, classes, classes)."""
-        at = slice(self.outcome_axis_offsets[axis], self.outcome_axis_offsets[axis + 1])
-        return outcomes[at].reshape(-1, self.n_classes, self.n_classes)
+        return self.outcomes.view(outcomes, "axis", axis)
 
-    def score_by_label(self, outcomes: Ints) -> Ints:
-        """Counts by label and cell of the output's grid: shape (classes, grid size)."""
-        return outcomes[: self.outcome_axis_offsets[0]].reshape(self.n_classes, -1)
+    def score_by_label(self, outcomes: Ints, score: int = 0) -> Ints:
+        """Counts of a score by "is this class the label" and cell, shape (2, grid size); of a value (1, grid size)."""
+        return self.outcomes.view(outcomes, "scored", score)
+
+    def model_sums(self, sums: Floats) -> Floats:
+        """The outcome sums of the model as a whole, in the order of ``sums``."""
+        return self.outcome_sums.view(sums, "model")
+
+    def group_sums(self, sums: Floats, axis: int) -> Floats:
+        """The outcome sums by group of one axis: (groups, label, [rows, score, score²]) of two
+        classes, (groups, [error, |error|, error²]) of a regression."""
+        return self.outcome_sums.view(sums, "axis", axis)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "task": self.task,
             "columns": [{"kind": c.kind, "name": c.name, "grid": c.grid.to_json()} for c in self.columns],
-            "axes": [{"kind": a.kind, "name": a.name, "grid": a.grid.to_json()} for a in self.axes],
+            "axes": [
+                {"kind": a.kind, "name": a.name, "grid": a.grid.to_json(), "of": a.of, "starts": a.starts}
+                for a in self.axes
+            ],
+            "classes": self.classes,
+            "projections": [p.to_json() for p in self.projections],
+            "projected": self.projected,
+            "subjects": self.subjects,
+            "top": self.top,
         }
 
     @classmethod
@@ -139,8 +236,15 @@ class Space:
         for a in data["axes"]:
             grid = grid_from_json(a["grid"])
             assert isinstance(grid, CategoryGrid)
-            axes.append(Axis(a["kind"], a["name"], grid))
-        return cls(data["task"], columns, tuple(axes))
+            axes.append(Axis(a["kind"], a["name"], grid, tuple(a["of"]), tuple(a["starts"])))
+        projections = tuple(Projection.from_json(p) for p in data["projections"])
+        projected = tuple(tuple(names) for names in data["projected"])
+        rest = projections, projected, data["subjects"], data["top"]
+        return cls(data["task"], columns, tuple(axes), tuple(data["classes"]), *rest)
+
+    @property
+    def _score_size(self) -> int:
+        return self.columns[self.scores[0]].grid.size
 
 
 def example_space() -> Space:
@@ -148,7 +252,7 @@ def example_space() -> Space:
 
     >>> space = example_space()
     >>> [c.name for c in space.columns], space.prediction_size, space.outcome_size
-    (['age', 'plan', 'score'], 4071, 4030)
+    (['age', 'plan', 'score'], 16269, 4030)
     >>> Space.from_json(space.to_json()) == space
     True
     """

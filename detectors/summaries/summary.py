@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from detectors.summaries.counting import occurrences
+from detectors.summaries.packing import merge_cells, pack, unpack
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -15,9 +17,6 @@ Floats = npt.NDArray[np.float64]
 QUANTUM = 2.0**-36
 """Addends of a float sum are rounded to this step, so that their sum is exact, whatever its order, up to 2**17 in
 magnitude (a double's 53 bits); beyond it each merge errs by at most one part in 2**53 of the total."""
-
-_MAGIC = b"VS1"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
@@ -44,8 +43,8 @@ class Summary:
     @classmethod
     def of(cls, cells: npt.NDArray[np.integer], sums: Floats | None = None) -> Summary:
         """Count each cell number's occurrences. Shape (n,), any order."""
-        found, counts = np.unique(np.asarray(cells, np.int64), return_counts=True)
-        return cls(found, counts.astype(np.int64), np.zeros(0) if sums is None else sums)
+        size = int(cells.max()) + 1 if cells.size else 0
+        return cls(*occurrences(np.asarray(cells, np.int64), size), np.zeros(0) if sums is None else sums)
 
     @classmethod
     def merge(cls, parts: Iterable[Summary], n_sums: int = 0) -> Summary:
@@ -53,15 +52,8 @@ class Summary:
         some = list(parts)
         if not some:
             return cls.zero(n_sums)
-        cells = np.concatenate([p.cells for p in some])
-        counts = np.concatenate([p.counts for p in some])
         sums = np.sum([p.sums for p in some], axis=0) if some[0].sums.size else some[0].sums
-        order = np.argsort(cells, kind="stable")
-        cells, counts = cells[order], counts[order]
-        first = np.flatnonzero(np.r_[True, cells[1:] != cells[:-1]]) if cells.size else np.empty(0, np.int64)
-        total = np.add.reduceat(counts, first) if cells.size else counts
-        kept = total != 0
-        return cls(cells[first][kept], total[kept], sums)
+        return cls(*merge_cells([(p.cells, p.counts) for p in some]), sums)
 
     def __add__(self, other: Summary) -> Summary:
         return Summary.merge((self, other))
@@ -89,23 +81,13 @@ class Summary:
         return out
 
     def to_bytes(self) -> bytes:
-        """Versioned bytes, little-endian: cells as int32, counts as int32 where they fit, else int64."""
-        wide = bool(self.counts.size) and int(np.abs(self.counts).max()) > 2**31 - 1
-        head = struct.pack("<3sBII", _MAGIC, int(wide), self.cells.size, self.sums.size)
-        counts = self.counts.astype("<i8" if wide else "<i4").tobytes()
-        return head + self.cells.astype("<i4").tobytes() + counts + self.sums.astype("<f8").tobytes()
+        """Versioned bytes, see ``detectors.summaries.packing``."""
+        return pack(self.cells, self.counts, self.sums)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Summary:
-        magic, wide, n, k = struct.unpack_from("<3sBII", data)
-        if magic != _MAGIC:
-            raise ValueError(f"these bytes are no summary of a version known here: they begin with {magic!r}")
-        at = struct.calcsize("<3sBII")
-        cells = np.frombuffer(data, "<i4", n, at).astype(np.int64)
-        at += 4 * n
-        counts = np.frombuffer(data, "<i8" if wide else "<i4", n, at).astype(np.int64)
-        at += (8 if wide else 4) * n
-        return cls(cells, counts, np.frombuffer(data, "<f8", k, at).astype(np.float64))
+        """Read what ``to_bytes`` wrote; ``ValueError`` for anything else."""
+        return cls(*unpack(data))
 
 
 def dense_sum(parts: Iterable[Summary], size: int, n_sums: int = 0) -> tuple[Ints, Floats]:

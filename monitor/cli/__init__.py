@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from monitor.cli import admin, demo, doctor, figures, incidents, models, rows, service
+from monitor.cli import admin, demo, doctor, figures, incidents, models, questions, rows, service
 from monitor.cli.root import vigil
 
-__all__ = ["admin", "demo", "doctor", "figures", "incidents", "main", "models", "rows", "service"]
+__all__ = ["admin", "demo", "doctor", "figures", "incidents", "main", "models", "questions", "rows", "service"]
 
 
 def main() -> None:

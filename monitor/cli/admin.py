@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import click
 
 from detectors.catalogue import CATALOGUE
 from monitor.access import SCOPES, Keys
+from monitor.cli.catalogue import catalogue_page
 from monitor.cli.command import on_machine
 from monitor.cli.out import Out, minute
 from monitor.cli.root import config, keys, metrics
@@ -108,10 +110,13 @@ def show(out: Out, settings: Settings) -> None:
 
 
 @on_machine(metrics, "list", example="vigil metrics list --json")
-def list_metrics(out: Out, settings: Settings) -> None:
+@click.option("--markdown", is_flag=True, help="Print the page docs/catalogue.md.")
+def list_metrics(out: Out, settings: Settings, markdown: bool) -> None:
     """List every metric: unit, which way is worse, what it needs, what it rests on."""
     entries = CATALOGUE.values()
-    fields = ("name", "family", "unit", "direction", "needs", "interval", "source", "description")
-    out.value({"metrics": [{f: getattr(e, f) for f in fields} for e in entries]})
+    out.value({"metrics": [asdict(e) for e in entries]})
+    if markdown:
+        click.echo(catalogue_page(), nl=False)
+        return
     rows = [(e.name, e.family, e.unit, e.direction or "neither", ", ".join(e.needs), e.description) for e in entries]
     out.table(("metric", "family", "unit", "worse", "needs", "what it is"), rows)

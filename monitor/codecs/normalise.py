@@ -17,8 +17,19 @@ from monitor.batch import Batch, Kind
 from monitor.codecs.columns import Columns
 from monitor.codecs.refusals import Refusals
 from monitor.codecs.times import instants
-from monitor.codecs.values import Column, as_array, finite, missing, numbers, scores, texts
-from monitor.model import FeatureType, Schema
+from monitor.codecs.values import (
+    Column,
+    as_array,
+    class_scores,
+    finite,
+    missing,
+    numbers,
+    rankings,
+    scores,
+    texts,
+    vectors,
+)
+from monitor.model import FeatureType, Schema, dimensions
 
 ROLES = ("champion", "challenger", "shadow")
 MAX_ID = 128
@@ -67,6 +78,9 @@ def _feature_type(column: Column) -> FeatureType | None:
         return "categorical" if {str, bool} & set(map(type, column)) else "numeric"
     if array.null_count == len(array):
         return None
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
+        lengths = pc.unique(pc.list_value_length(array).drop_null()).to_pylist()
+        return f"embedding[{lengths[0]}]" if len(lengths) == 1 and lengths[0] else "categorical"
     is_number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)
     return "numeric" if is_number else "categorical"
 
@@ -87,7 +101,7 @@ class _Typing:
 
     @property
     def classifies(self) -> bool:
-        return self.schema.spec.task == "binary_classification"
+        return self.schema.spec.classifies
 
     def take(self, wire: str) -> Column:
         """A column, or nulls where it was not sent."""
@@ -119,11 +133,15 @@ class _Typing:
         self.typed |= {"model_version": version, "role": role}
         self.always |= {"model_version", "role"}
         if self.classifies:
-            label = self.text("prediction_label")
-            positive = self.schema.spec.positive_label
-            score = scores(self.take("prediction_score"), "prediction_score", positive, self.refusals)
-            self.need(missing(label) & missing(score), "prediction_label", "send prediction_label or prediction_score")
-            self.typed |= {"prediction_label": label, "prediction_score": score}
+            label, found = self.text("prediction_label"), self.scores()
+            absent = missing(label) & missing(next(iter(found.values())))
+            self.need(absent, "prediction_label", "send prediction_label or prediction_score")
+            self.typed |= {"prediction_label": label, **found}
+        elif self.schema.spec.task == "ranking":
+            wire, mend = "prediction_score", "send a map from item to score"
+            ranked = rankings(self.take(wire), wire, mend, self.refusals)
+            self.need(missing(ranked), wire, mend)
+            self.typed[wire] = ranked
         else:
             value = finite(self.take("prediction_value"), "prediction_value", self.refusals)
             self.need(missing(value), "prediction_value", "send the number that the model predicted")
@@ -131,6 +149,14 @@ class _Typing:
         self.typed["model_decision"] = self.text("model_decision")
         self.typed["latency_ms"] = self.latency()
         self.typed |= {wire: self.text(wire) for wire in _OWN_TEXTS}
+
+    def scores(self) -> dict[str, pa.DoubleArray]:
+        """The score of the positive label, or that of each class of many under its own name."""
+        spec, sent = self.schema.spec, self.take("prediction_score")
+        if not spec.classes:
+            return {"prediction_score": scores(sent, "prediction_score", spec.positive_label, self.refusals)}
+        found = class_scores(sent, "prediction_score", spec.classes, self.refusals)
+        return {f"prediction_score.{name}": array for name, array in found.items()}
 
     def latency(self) -> pa.DoubleArray:
         known = numbers(self.take("latency_ms"), "latency_ms", self.refusals)      # a NaN is a missing one
@@ -141,6 +167,9 @@ class _Typing:
         if self.classifies:
             wire, mend = "actual_label", "send the label that turned out to be true"
             actual = self.text(wire)
+        elif self.schema.spec.task == "ranking":
+            wire, mend = "actual_relevance", "send a map from each relevant item to its relevance, such as {item: 1}"
+            actual = rankings(self.take(wire), wire, mend, self.refusals)
         else:
             wire, mend = "actual_value", "send the number that turned out to be true"
             actual = finite(self.take(wire), wire, self.refusals)
@@ -156,6 +185,8 @@ class _Typing:
             self.always.add(wire)
             if kind == "numeric":
                 self.typed[wire] = numbers(self.take(wire), wire, self.refusals)
+            elif size := dimensions(kind):
+                self.typed[wire] = vectors(self.take(wire), wire, size, self.refusals)
             else:
                 self.typed[wire] = self.text(wire)
                 self.categories.add(wire)

@@ -44,8 +44,17 @@ def _words(column: pa.Array) -> Words:
         table = np.array([_hash(str(v)) for v in encoded.dictionary.to_pylist()] or [0], np.uint64)
         words: Words = table[np.asarray(encoded.indices.fill_null(0))]
         return words
+    if pa.types.is_map(column.type):
+        texts = [repr(sorted(pairs or ())) for pairs in column.to_pylist()]
+        return np.array([_hash(text) for text in texts], np.uint64)
     if pa.types.is_timestamp(column.type):
         return np.asarray(column.cast(pa.int64()).fill_null(0)).view(np.uint64)
+    if pa.types.is_fixed_size_list(column.type):
+        size = column.type.list_size
+        flat = np.asarray(column.fill_null([0.0] * size).flatten(), np.float64).reshape(-1, size)
+        at = np.arange(size, dtype=np.uint64)
+        total: Words = _mix(flat.view(np.uint64) ^ at).sum(axis=1, dtype=np.uint64)
+        return total
     numbers = np.asarray(column.cast(pa.float64()).fill_null(0.0)) + 0.0     # minus zero is zero
     return np.ascontiguousarray(numbers).view(np.uint64)
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.summaries.fold import outcome_cells, outcome_losses, prediction_cells
-from detectors.summaries.space import Space
+from detectors.summaries.fold import outcome_cells, outcome_sums, prediction_cells, prediction_sums
+from detectors.summaries.space import RANKING_SUMS, Space
 from detectors.summaries.summary import Summary
+from monitor.fold import rankings
 from monitor.fold.entries import Entries
 from monitor.fold.rows import Floats, Ints, Outcomes, Predictions
 from monitor.fold.strata import Stratum, merge_into, stratify, summarise
@@ -31,6 +32,7 @@ class Outcome(NamedTuple):
     digest: int
     label: int | None
     value: float | None
+    relevance: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -63,14 +65,15 @@ def fold_predictions(
         return out
     if len(keep) < len(rows.ids):
         rows = rows.take(keep)
-    output = rows.columns[space.columns.index(space.output)]
-    entries = Entries.of(rows, output, grain)
+    entries = Entries.of(rows, grain)
     strata, codes = stratify(entries.buckets, entries.versions, entries.roles)
-    cells = prediction_cells(space, rows.columns, rows.groups, rows.decisions)
+    cells = prediction_cells(space, rows.columns, rows.groups, rows.decisions, rows.subjects)
+    sums = prediction_sums(space, rows.matrices, codes, len(strata))
     out.entries = entries
-    out.predictions = summarise(space.prediction_size, strata, codes, cells)
-    serving = np.array([r == SERVING for r in rows.roles]) & ~np.isnan(rows.predicted)
-    out.scores, out.instants = rows.predicted[serving], rows.timestamps[serving]
+    out.predictions = summarise(space.prediction_size, strata, codes, cells, sums)
+    confidence = rows.predicted.max(axis=1)                # of two classes the score itself
+    serving = np.array([r == SERVING for r in rows.roles]) & ~np.isnan(confidence)
+    out.scores, out.instants = confidence[serving], rows.timestamps[serving]
     out.counts["predictions"] = len(keep)
     found = [i for i, id_ in enumerate(rows.ids) if id_ in waiting] if waiting else []
     if found:
@@ -146,7 +149,8 @@ def _outcomes(rows: Outcomes) -> list[Outcome]:
     n = len(rows.ids)
     labels: Sequence[int | None] = [None] * n if rows.labels is None else rows.labels.tolist()
     values: Sequence[float | None] = [None] * n if rows.actual is None else rows.actual.tolist()
-    columns = zip(rows.timestamps.tolist(), rows.digests.tolist(), labels, values, strict=True)
+    relevance: Sequence[bytes | None] = [None] * n if rows.relevance is None else rows.relevance
+    columns = zip(rows.timestamps.tolist(), rows.digests.tolist(), labels, values, relevance, strict=True)
     return [Outcome(*row) for row in columns]
 
 
@@ -154,18 +158,33 @@ def _join(
     space: Space, entries: Entries, truths: Sequence[Outcome], sign: int
 ) -> tuple[dict[Stratum, Summary], Floats]:
     """The summaries of some predictions with their outcomes, and each one's error: wrong or not, or the residual."""
-    classify = space.task == "binary_classification"
+    classify = space.n_classes > 1
     labels = np.array([t.label for t in truths], np.int64) if classify else None
-    actual = None if classify else np.array([t.value for t in truths], np.float64)
+    actual = None if classify else _actual(space, entries, truths)
     decisions = entries.decisions if classify else None
     groups = [entries.groups[:, i] for i in range(entries.groups.shape[1])]
-    cells = outcome_cells(space, entries.outputs, groups, decisions, labels)
-    losses = outcome_losses(space, entries.predicted, labels, actual)
+    scores = [
+        space.columns[c].grid.cells(entries.predicted[:, i])  # type: ignore[arg-type]  # scores and values are numbers
+        for i, c in enumerate(space.scores)
+    ]
     strata, codes = stratify(entries.buckets, entries.versions, entries.roles)
-    summaries = summarise(space.outcome_size, strata, codes, cells, losses)
+    cells = outcome_cells(space, scores, groups, decisions, labels)
+    sums = outcome_sums(space, groups, entries.predicted, labels, actual, codes, len(strata))
+    summaries = summarise(space.outcome_size, strata, codes, cells, sums)
     if sign < 0:
         summaries = {k: -s for k, s in summaries.items()}
+    if space.task == "ranking":
+        assert actual is not None, "a ranking has what each list is worth"
+        return summaries, 1.0 - actual[:, RANKING_SUMS.index("ndcg")]
     if actual is None:
         return summaries, (entries.decisions != labels).astype(np.float64)
     with np.errstate(over="ignore"):        # beyond a double it is infinite, and a stream passes over it
-        return summaries, np.abs(entries.predicted - actual)
+        return summaries, np.abs(entries.predicted[:, 0] - actual)
+
+
+def _actual(space: Space, entries: Entries, truths: Sequence[Outcome]) -> Floats:
+    """The actual values of a regression, or what each list of a ranking is worth."""
+    if space.task == "ranking":
+        lists = entries.lists or [b""] * len(entries)
+        return rankings.losses(lists, [t.relevance or b"" for t in truths], space.top)
+    return np.array([t.value for t in truths], np.float64)

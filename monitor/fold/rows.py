@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from detectors.summaries.grids import CategoryGrid, Grid
 from detectors.summaries.space import Axis, Space
+from monitor.fold import rankings
 from monitor.fold.digest import row_digests
 from monitor.model import ModelSpec, canonical_label
 
@@ -19,7 +22,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """Predictions of one batch, arrays of shape (n,); ``columns`` and ``groups`` hold one for each of the space's."""
+    """Predictions of one batch, arrays of shape (n,); ``columns`` and ``groups`` hold one for each of the space's.
+
+    ``predicted``: scores or value, shape (n, scores); ``subjects``: a digest of the person, or of the prediction where
+    none is named; ``matrices``: the values that each projection of the space takes, shape (n, dimensions); ``lists``:
+    those of a ranking, packed.
+    """
 
     ids: list[str]
     versions: list[str]
@@ -30,6 +38,9 @@ class Predictions:
     groups: list[Ints]
     decisions: Ints | None
     predicted: Floats
+    subjects: Ints | None
+    matrices: list[Floats]
+    lists: list[bytes]
 
     def take(self, rows: Ints) -> Predictions:
         return Predictions(
@@ -42,18 +53,23 @@ class Predictions:
             [g[rows] for g in self.groups],
             None if self.decisions is None else self.decisions[rows],
             self.predicted[rows],
+            None if self.subjects is None else self.subjects[rows],
+            [m[rows] for m in self.matrices],
+            [self.lists[i] for i in rows] if self.lists else [],
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """Outcomes of one batch, all of shape (n,): ``labels`` for a classification, ``actual`` for a regression."""
+    """Outcomes of one batch, all of length n: ``labels`` for a classification, ``actual`` for a regression,
+    ``relevance`` (packed) for a ranking."""
 
     ids: list[str]
     timestamps: Ints
     digests: Ints
     labels: Ints | None
     actual: Floats | None
+    relevance: list[bytes] | None = None
 
 
 def read_predictions(
@@ -61,15 +77,19 @@ def read_predictions(
 ) -> Predictions:
     """Predictions (or a reference's rows) as cells. Columns that the batch lacks are missing throughout."""
     n = table.num_rows
-    labels = column(table, "prediction_label")
-    classify = space.task == "binary_classification"
-    predicted = numbers(column(table, "prediction_score" if classify else "prediction_value"), n)
-    cells = [
-        space.output.grid.cells(predicted)  # type: ignore[arg-type]  # the output's grid takes numbers
-        if c.kind == "output"
-        else cells_of(c.grid, column(table, f"features.{c.name}"), n)
-        for c in space.columns
-    ]
+    lists = rankings.pack(column(table, "prediction_score"), n) if space.task == "ranking" else []
+    predicted = rankings.top(lists)[:, None] if lists else _predicted(space, table, n)
+    decisions = _decisions(space, spec, table, predicted)
+    scores = {space.columns[c].name: predicted[:, i] for i, c in enumerate(space.scores)}
+    cells = []
+    for c in space.columns:
+        if c.kind == "feature":
+            cells.append(cells_of(c.grid, column(table, f"features.{c.name}"), n))
+        elif isinstance(c.grid, CategoryGrid):
+            assert decisions is not None, "a model whose output is a label decides"
+            cells.append(decisions + 1)
+        else:
+            cells.append(c.grid.cells(scores[c.name]))
     return Predictions(
         table.column("prediction_id").to_pylist(),
         table.column("model_version").to_pylist(),
@@ -77,23 +97,26 @@ def read_predictions(
         micros(column(table, "timestamp"), n),
         row_digests(table, protected),
         cells,
-        [_groups(axis, table, protected) for axis in space.axes],
-        _decisions(labels, predicted, spec, n) if classify else None,
+        _groups(space, cells, table, protected),
+        decisions,
         predicted,
+        _subjects(table) if space.subjects else None,
+        [matrix_of(names, table) for names in space.projected],
+        lists,
     )
 
 
 def read_outcomes(space: Space, spec: ModelSpec, table: pa.RecordBatch) -> Outcomes:
     """Outcomes, or the outcome columns of a reference."""
     n = table.num_rows
-    classify = space.task == "binary_classification"
-    actual = numbers(column(table, "actual_value"), n)
+    classify, ranks = space.n_classes > 1, space.task == "ranking"
     return Outcomes(
         table.column("prediction_id").to_pylist(),
         micros(column(table, "timestamp"), n),
         row_digests(table.select([c for c in table.schema.names if c.startswith(("actual", "final", "tags"))])),
-        equals(column(table, "actual_label"), spec.positive_label, n) if classify else None,
-        None if classify else actual,
+        classes_of(space, spec, column(table, "actual_label"), n) if classify else None,
+        None if classify or ranks else numbers(column(table, "actual_value"), n),
+        rankings.pack(column(table, "actual_relevance"), n) if ranks else None,
     )
 
 
@@ -141,26 +164,84 @@ def micros(values: pa.Array | None, n: int) -> Ints:
     return np.asarray(values.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).fill_null(0))
 
 
-def equals(values: pa.Array | None, label: str, n: int) -> Ints:
-    """1 where a text column holds ``label``, 0 where it holds another, -1 where it is null; shape (n,)."""
+def matrix_of(features: Sequence[str], table: pa.RecordBatch) -> Floats:
+    """Numeric features side by side, or the one embedding there is, shape (n, dimensions); NaN where missing."""
+    n = table.num_rows
+    columns = [column(table, f"features.{name}") for name in features]
+    first = columns[0]
+    if first is not None and pa.types.is_fixed_size_list(first.type):
+        size = first.type.list_size
+        flat = first.fill_null([np.nan] * size) if first.null_count else first
+        return np.asarray(flat.flatten(), np.float64).reshape(n, size)
+    return np.stack([numbers(values, n) for values in columns]).T       # column by column, as the projection reads it
+
+
+def classes_of(space: Space, spec: ModelSpec, values: pa.Array | None, n: int) -> Ints:
+    """The class of each label, -1 where it is null; shape (n,). Of two classes 1 is the positive label; of many a label
+    that is none of them has the number after the last."""
     if values is None:
         return np.full(n, -1, np.int64)
+    codes = {c: i for i, c in enumerate(space.classes)} if space.classes else {spec.positive_label: 1}
+    other = len(space.classes)
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    table = np.array([*(int(v == label) for v in encoded.dictionary.to_pylist()), -1], np.int64)
+    table = np.array([*(codes.get(v, other) for v in encoded.dictionary.to_pylist()), -1], np.int64)
     found: Ints = table[np.asarray(encoded.indices.fill_null(-1))]
     return found
 
 
-def _decisions(labels: pa.Array | None, scores: Floats, spec: ModelSpec, n: int) -> Ints:
-    """The predicted label, else the score at or above the threshold."""
-    by_score = (np.nan_to_num(scores, nan=-1.0) >= spec.decision_threshold).astype(np.int64)
-    given = equals(labels, spec.positive_label, n)
-    return np.where(given >= 0, given, by_score)
+def _predicted(space: Space, table: pa.RecordBatch, n: int) -> Floats:
+    if space.task == "regression":
+        return numbers(column(table, "prediction_value"), n)[:, None]
+    names = [f"prediction_score.{c}" for c in space.classes] or ["prediction_score"]
+    return np.stack([numbers(column(table, name), n) for name in names], axis=1)
 
 
-def _groups(axis: Axis, table: pa.RecordBatch, protected: pa.RecordBatch | None) -> Ints:
-    if axis.kind == "all":
-        return np.ones(table.num_rows, np.int64)
-    if axis.kind == "attribute":
-        return cells_of(axis.grid, column(protected, f"protected.{axis.name}"), table.num_rows)
-    return cells_of(axis.grid, column(table, f"tags.{axis.name}"), table.num_rows)
+def _decisions(space: Space, spec: ModelSpec, table: pa.RecordBatch, predicted: Floats) -> Ints | None:
+    """The predicted label; else the score at or above the threshold, of many classes the one with the highest."""
+    if space.n_classes == 1:
+        return None
+    known = np.nan_to_num(predicted, nan=-1.0)
+    by_score = known.argmax(axis=1) if space.classes else known[:, 0] >= spec.decision_threshold
+    given = classes_of(space, spec, column(table, "prediction_label"), len(predicted))
+    return np.where(given >= 0, given, by_score.astype(np.int64))
+
+
+def _subjects(table: pa.RecordBatch) -> Ints:
+    """A digest of the person that each row is about; a row that names nobody is its own."""
+    ids, named = table.column("prediction_id"), column(table, "subject_key")
+    who = ids if named is None else pc.coalesce(named, ids)
+    return row_digests(pa.RecordBatch.from_pydict({"subject": who}))
+
+
+def _groups(
+    space: Space, cells: Sequence[Ints], table: pa.RecordBatch, protected: pa.RecordBatch | None
+) -> list[Ints]:
+    """The group of each row on each axis."""
+    n, found = table.num_rows, dict[str, Ints]()
+    at = {c.name: i for i, c in enumerate(space.columns) if c.kind == "feature"}
+    out = []
+    for axis in space.axes:
+        if axis.kind == "all":
+            groups = np.ones(n, np.int64)
+        elif axis.kind == "feature":
+            groups = axis.groups_of(cells[at[axis.name]])
+        elif axis.of:
+            groups = intersect(axis, [found[name] for name in axis.of], space)
+        elif axis.kind == "attribute":
+            groups = found[axis.name] = cells_of(axis.grid, column(protected, f"protected.{axis.name}"), n)
+        else:
+            groups = cells_of(axis.grid, column(table, f"tags.{axis.name}"), n)
+        out.append(groups)
+    return out
+
+
+def intersect(axis: Axis, parts: Sequence[Ints], space: Space) -> Ints:
+    """The groups of an intersection from those of the two attributes that it is made of; missing where either is."""
+    grids = [next(a.grid for a in space.axes if a.kind == "attribute" and a.name == name) for name in axis.of]
+    names = [["", *grid.categories, ""] for grid in grids]
+    pairs = [f"{a}&{b}" for a in names[0] for b in names[1]]
+    table = axis.grid.cells(pairs).reshape(grids[0].size, grids[1].size)
+    table[[0], :], table[:, [0]] = 0, 0
+    table[-1, 1:], table[1:, -1] = axis.grid.other, axis.grid.other
+    found: Ints = table[parts[0], parts[1]]
+    return found

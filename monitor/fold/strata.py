@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from detectors.summaries.counting import occurrences
 from detectors.summaries.summary import Summary
 from monitor.fold.rows import Floats, Ints
 
@@ -31,21 +32,35 @@ def stratify(buckets: Ints, versions: Sequence[str], roles: Sequence[str]) -> tu
 
 
 def summarise(
-    size: int, strata: Sequence[Stratum], codes: Ints, cells: Sequence[Ints], losses: Floats | None = None
+    size: int, strata: Sequence[Stratum], codes: Ints, cells: Sequence[Ints], sums: Floats
 ) -> dict[Stratum, Summary]:
     """One summary for each stratum. ``cells``: for every column the cell of each row, shape (n,), in a space of
-    ``size`` cells; ``losses``: what each row adds to the sums, shape (n, sums)."""
-    keys, counts = np.unique(np.concatenate([c + codes * size for c in cells]), return_counts=True)
-    ends = np.searchsorted(keys, np.arange(1, len(strata) + 1) * size)
-    sums = np.zeros((len(strata), 0 if losses is None else losses.shape[1]))
-    if losses is not None:
-        for i in range(losses.shape[1]):
-            sums[:, i] = np.bincount(codes, weights=losses[:, i], minlength=len(strata))
-    out, start = {}, 0
-    for i, (stratum, end) in enumerate(zip(strata, ends, strict=True)):
-        out[stratum] = Summary(keys[start:end] - i * size, counts[start:end].astype(np.int64), sums[i])
-        start = end
-    return out
+    ``size`` cells; ``sums``: what the rows of each stratum add to the sums, shape (strata, sums)."""
+    few = len(cells) * len(codes) < _FEW * len(strata)
+    counted = (_count_together if few else _count_each)(size, len(strata), codes, cells)
+    return {s: Summary(*found, sums[i]) for i, (s, found) in enumerate(zip(strata, counted, strict=True))}
+
+
+_FEW = 300      # counts a stratum below which one sort of all is faster than a step for each stratum
+
+
+def _count_together(size: int, n: int, codes: Ints, cells: Sequence[Ints]) -> Iterator[tuple[Ints, Ints]]:
+    """The cells and counts of each of ``n`` strata, from one numbering of (stratum, cell)."""
+    keys, counts = occurrences(np.concatenate([c + codes * size for c in cells]), n * size)
+    ends = np.searchsorted(keys, np.arange(n + 1) * size)
+    for i in range(n):
+        at = slice(ends[i], ends[i + 1])
+        yield keys[at] - i * size, counts[at]
+
+
+def _count_each(size: int, n: int, codes: Ints, cells: Sequence[Ints]) -> Iterator[tuple[Ints, Ints]]:
+    """The same stratum by stratum: what one stratum needs stays in cache."""
+    table = np.stack(cells)
+    if n > 1:
+        table = table[:, np.argsort(codes, kind="stable")]
+    ends = np.cumsum(np.bincount(codes, minlength=n))
+    for start, end in zip((0, *ends), ends, strict=False):
+        yield occurrences(table[:, start:end].ravel(), size)
 
 
 def merge_into(total: dict[Stratum, Summary], part: dict[Stratum, Summary]) -> None:

@@ -16,7 +16,7 @@ from detectors.summaries.grids import CategoryGrid
 from detectors.summaries.space import Column
 from monitor.model import Limit, ModelSpec, MonitorSpec
 
-DRIFT = 0.1                 # Jensen-Shannon distance, base 2
+DRIFT = 0.025               # Jensen-Shannon distance, base 2; a shift by 0.1 deviations is 0.04 (docs/alarms.md)
 PERFORMANCE_FALL = 0.05     # of ROC AUC and accuracy, below the reference
 ERROR_RISE = 1.2            # times the reference's mean absolute error
 MISSING_RISE = 0.05
@@ -27,6 +27,7 @@ PARITY_DIFFERENCE = 0.1
 DRIFT_ALPHA = 0.001
 VOLUME = (0.5, 3.0)         # times the median of the windows before
 VOLUME_HISTORY = (4, 8)     # at least so many windows, at most the last so many
+FALSE_ALARM_BUDGET = 0.001  # incidents for each window in which nothing happened, at these very limits
 
 Reading = dict[tuple[str, str], float]
 

@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from detectors.catalogue import metric_title
+from detectors.catalogue import CATALOGUE, metric_title
 from detectors.causes import rank_causes
-from detectors.point import MetricPoint
+from detectors.decomposition import Part
 from detectors.scope import Window
 from incidents.commands import AddEvidence, Clock, Command, Open, Recover, Relapse, Resolve
 from incidents.rules import Outcome, Rule, RuleState, advance, released, started_at
 from incidents.verdict import Cause, Evidence, Fingerprint, Kind, Severity, VerdictKind
+from monitor.judge.why import Why
 from monitor.model import MonitorSpec
 from monitor.model.monitors import family
-from monitor.model.words import QUALITY_METRICS
 from monitor.verdict import Verdict
 
 MOST_CAUSES = 10
+MOST_CARRIERS = 5   # of them segments and bins, before the features that drifted
 SEVERE = 2.0        # a value so many limits beyond its limit is one step more severe than its monitor says
 _ADD = {Outcome.OPEN, Outcome.CONTINUE, Outcome.RELAPSE}
 
@@ -28,7 +29,7 @@ def fingerprint_of(model: str, monitor: MonitorSpec) -> Fingerprint:
     """Which incident a monitor's breach belongs to. Features are causes within it; silence is a kind of its own."""
     if monitor.metric == "row_count":
         return Fingerprint(model, Kind.SERVICE)
-    if monitor.metric in QUALITY_METRICS:
+    if CATALOGUE[monitor.metric].family == "quality":
         return Fingerprint(model, Kind.QUALITY)
     kind = Kind(family(monitor.metric, monitor.scope))
     return Fingerprint(model, kind, monitor.scope.attribute, monitor.scope.segment)
@@ -48,14 +49,14 @@ def respond(
     states: Mapping[str, RuleState],
     window: Window,
     verdicts: Sequence[Verdict],
-    moved: Sequence[MetricPoint],
+    why: Why,
     live: frozenset[Fingerprint],
     clock: Clock,
 ) -> Response:
     """Advance the rules by one window's verdicts.
 
     ``monitors``: all of the model's, for several may share a fingerprint; ``states``: their rules' states by id;
-    ``moved``: the drift points of the same window, for causes; ``live``: the fingerprints with a live incident.
+    ``why``: what causes are read from; ``live``: the fingerprints with a live incident.
     """
     by_id = {m.id: m for m in monitors}
     after = dict(states)
@@ -76,7 +77,7 @@ def respond(
     for fingerprint, found in outcomes.items():
         held = [after[m.id] for m in monitors if m.id in after and fingerprint_of(model, m) == fingerprint]
         first = min(began[fingerprint], default=window.end)
-        command = _command(fingerprint, found, held, window, moved, clock, None if fingerprint in live else first)
+        command = _command(fingerprint, found, held, window, why, clock, None if fingerprint in live else first)
         if command is not None:
             commands.append((fingerprint, command))
     return Response(commands, after)
@@ -87,7 +88,7 @@ def _command(
     found: Sequence[tuple[Outcome, Verdict]],
     held: Sequence[RuleState],
     window: Window,
-    moved: Sequence[MetricPoint],
+    why: Why,
     clock: Clock,
     began: datetime | None,
 ) -> Command | None:
@@ -95,7 +96,7 @@ def _command(
     said = {outcome for outcome, _ in found}
     if said & _ADD:
         breaches = [v for _, v in found if v.kind is VerdictKind.BREACH]
-        evidence = _evidence(fingerprint, window, breaches, moved)
+        evidence = _evidence(fingerprint, window, breaches, why)
         severity = max(_severity(v) for v in breaches)
         if began is not None:
             return Open(fingerprint, severity, title(fingerprint, breaches), began, evidence, clock)
@@ -109,7 +110,7 @@ def _command(
 
 
 def _evidence(
-    fingerprint: Fingerprint, window: Window, breaches: Sequence[Verdict], moved: Sequence[MetricPoint]
+    fingerprint: Fingerprint, window: Window, breaches: Sequence[Verdict], why: Why
 ) -> Evidence:
     worst = max(breaches, key=lambda v: _excess(v) or 0.0)
     ranked = sorted(breaches, key=lambda v: -(_excess(v) or 0.0))
@@ -117,26 +118,40 @@ def _evidence(
         window.start,
         window.end,
         "; ".join(_sentence(v) for v in ranked[:3]) + (f"; and {len(ranked) - 3} more" if len(ranked) > 3 else ""),
-        tuple(causes(fingerprint, ranked, moved)),
+        tuple(causes(fingerprint, ranked, why)),
         tuple(v.as_dict() for v in ranked[:MOST_CAUSES]),
         _excess(worst),
     )
 
 
-def causes(fingerprint: Fingerprint, breaches: Sequence[Verdict], moved: Sequence[MetricPoint]) -> list[Cause]:
-    """What an incident points at: the features that moved most; for quality the columns, for fairness the groups of its
-    attribute with the rate that the worst breach compares, the lowest first."""
+def causes(fingerprint: Fingerprint, breaches: Sequence[Verdict], why: Why) -> list[Cause]:
+    """What an incident points at: the segments and bins that carry a fall in performance, then the features whose drift
+    moves the output most; for quality the columns, for fairness the groups of its attribute with the rate that the
+    worst breach compares, the lowest first."""
     if fingerprint.kind in (Kind.DRIFT, Kind.PERFORMANCE):
-        return [Cause(c.feature, c.metric, c.value, c.text) for c in rank_causes(moved)[:MOST_CAUSES]]
+        drifted = [Cause(c.feature, c.metric, c.value, c.text) for c in rank_causes(why.points, why.shifts)]
+        carried = [_carried(why.mean, part) for part in why.parts[:MOST_CARRIERS]]
+        return [*carried, *drifted][:MOST_CAUSES]
     if fingerprint.kind is Kind.FAIRNESS:
         metric = _RATE_BEHIND.get(breaches[0].point.metric, "selection_rate")
-        groups = [p for p in moved if p.metric == metric and p.scope.attribute == fingerprint.attribute]
+        groups = [p for p in why.points if p.metric == metric and p.scope.attribute == fingerprint.attribute]
         known = sorted((p.measurement.value, str(p.scope.group)) for p in groups if p.measurement.value is not None)
         return [Cause(f"{fingerprint.attribute}={group}", metric, rate) for rate, group in known[:MOST_CAUSES]]
     return [
         Cause(v.point.scope.feature or "all rows", v.point.metric, v.point.measurement.value, _sentence(v))
         for v in breaches[:MOST_CAUSES]
     ]
+
+
+def _carried(mean: str, part: Part) -> Cause:
+    own = f"{_or_none(part.before)} there before, {_or_none(part.after)} now"
+    share = f"{part.share_before:.0%} of the rows before, {part.share_after:.0%} now"
+    note = f"carries {part.carried:+.3g} of the change in {metric_title(mean)}: {own}; {share}"
+    return Cause(f"{part.axis}={part.group}", mean, part.after, note)
+
+
+def _or_none(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}"
 
 
 _RATE_BEHIND = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, and_, func, insert, select
 
+from monitor.batch import Kind
 from monitor.database import reading, writing
 from monitor.log.port import Command, Declaration, Segment, Tick
 from monitor.log.tables import commands, declarations, protected_segments, rejects, segments, ticks
@@ -56,6 +57,22 @@ class SqlLog:
         )
         with reading(self.engine) as db:
             return [_segment(row) for row in db.execute(query).mappings()]
+
+    def sizes(self, model: str, kind: Kind, received_from: int, upto: int) -> list[tuple[int, int]]:
+        """The segments of a kind that came at or after an instant, up to and with ``upto``: the sequence number and the
+        rows of each, in order. What they hold is not read."""
+        query = select(segments.c.seq, segments.c.rows).where(
+            segments.c.model == model, segments.c.kind == kind, segments.c.received_at >= received_from,
+            segments.c.seq <= upto,
+        )  # fmt: skip
+        with reading(self.engine) as db:
+            return [(seq, rows) for seq, rows in db.execute(query.order_by(segments.c.seq))]
+
+    def payloads(self, seqs: Sequence[int]) -> list[bytes]:
+        """The rows of some segments, in order, without their protected attributes. One that is gone is left out."""
+        query = select(segments.c.payload).where(segments.c.seq.in_(seqs)).order_by(segments.c.seq)
+        with reading(self.engine) as db:
+            return list(db.execute(query).scalars())
 
     def head(self) -> dict[str, int]:
         """The last sequence number of each model that has data."""

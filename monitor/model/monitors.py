@@ -11,7 +11,7 @@ from detectors.catalogue import CATALOGUE
 from detectors.scope import Scope
 from monitor.model import words
 from monitor.model.checks import Section, choice, multiple_of, number, text, whole
-from monitor.model.words import format_duration, nearest, parse_duration, shown
+from monitor.model.words import format_duration, parse_duration, shown
 
 Severity = Literal["info", "warning", "critical"]
 RelativeTo = Literal["absolute", "reference"]
@@ -106,25 +106,22 @@ def read_monitor(section: Section, task: str, grain: timedelta, windows: dict[st
 
 def family(metric: str, scope: Scope) -> Literal["drift", "performance", "fairness"]:
     """Which of the declared windows a metric is judged in; anything by group is fairness."""
-    if metric in words.FAIRNESS_METRICS or scope.attribute is not None:
+    of = CATALOGUE[metric].family
+    if of == "fairness" or scope.attribute is not None:
         return "fairness"
-    return "drift" if metric in words.DRIFT_METRICS or metric in words.QUALITY_METRICS else "performance"
+    return "performance" if of == "performance" else "drift"
 
 
 def _metric(task: str) -> Any:
-    measured = choice(tuple(CATALOGUE))
+    known = choice(tuple(CATALOGUE))
 
     def read(found: Any) -> str:
-        metric = found if found in words.METRICS else measured(found)
-        plain = metric.removeprefix("estimated_")
-        if metric in words.RANKING_METRICS:
-            raise ValueError("measures a ranking, and ranking is not supported by this version; leave it out")
-        if task == "regression" and (plain in words.CLASSIFICATION_METRICS or metric in words.FAIRNESS_METRICS):
-            raise ValueError("measures a classification, and the task is regression; mae or rmse, for two, fit")
-        if task == "binary_classification" and plain in words.REGRESSION_METRICS:
-            raise ValueError("measures a regression, and the task is a classification; roc_auc or brier, for two, fit")
-        if metric not in CATALOGUE:
-            raise ValueError(f"is not measured by this version; {nearest(metric, tuple(CATALOGUE))}")
+        metric = known(found)
+        tasks = CATALOGUE[metric].tasks
+        if task not in tasks:
+            fitting = [m.name for m in CATALOGUE.values() if task in m.tasks and m.family == CATALOGUE[metric].family]
+            mend = f"; {' or '.join(fitting[:2])}, for two, fit" if len(fitting) > 1 else "; leave it out"
+            raise ValueError(f"is measured for a {' or '.join(tasks)}, and the task is {task}{mend}")
         return metric
 
     return read

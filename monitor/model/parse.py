@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -19,20 +20,39 @@ from monitor.model.checks import (
     text,
     whole,
 )
-from monitor.model.declaration import FeatureType, ModelSpec, ProtectedAttribute, Windows
+from monitor.model.declaration import (
+    MAX_DIMENSIONS,
+    FeatureType,
+    ModelSpec,
+    ProtectedAttribute,
+    Windows,
+    dimensions,
+)
 from monitor.model.monitors import KEYS as MONITOR_KEYS
 from monitor.model.monitors import MonitorSpec, read_monitor
 from monitor.model.reading import Lines, read
-from monitor.model.words import LATER_TASKS, SEVERITIES, TASKS, parse_duration, shown
+from monitor.model.streams import read_streams
+from monitor.model.words import SEVERITIES, TASKS, nearest, parse_duration, shown
 
 KEYS = (
     "model", "task", "owner", "in_scope", "purpose", "risk_tier", "location", "products", "features", "positive_label",
-    "favourable", "decision_threshold", "protected_attributes", "intersections", "min_group", "outcomes_observed_for",
-    "segments", "sources", "grain", "label_delay", "windows", "reference", "monitors", "sla", "reviews", "notify",
+    "favourable", "decision_threshold", "classes", "cost_matrix", "quantile", "top", "protected_attributes",
+    "intersections", "min_group", "outcomes_observed_for", "segments", "sources", "grain", "label_delay", "windows",
+    "reference", "monitors", "streams", "sla", "reviews", "notify",
 )
-CLASSIFICATION_KEYS = ("positive_label", "favourable", "decision_threshold")
+KEYS_OF = {       # keys that belong to some tasks only
+    "positive_label": ("binary_classification",),
+    "decision_threshold": ("binary_classification",),
+    "classes": ("multiclass_classification",),
+    "favourable": ("binary_classification", "multiclass_classification"),
+    "cost_matrix": ("binary_classification", "multiclass_classification"),
+    "quantile": ("regression",),
+    "top": ("ranking",),
+}
 SLA_KEYS = ("objective", "kind", "window", "probe", "service_hours", "time_zone")
 MAX_FEATURES = 2000
+MAX_CLASSES = 50
+MAX_TOP = 100
 DAY = timedelta(days=1)
 
 
@@ -57,17 +77,16 @@ def parse_values(values: Any, lines: Lines) -> ModelSpec:
 
 
 def _spec(top: Section) -> ModelSpec:
-    task = top.need("task", _task, "binary_classification", f"write one of {', '.join(TASKS)}")
-    if task == "regression":
-        for key in filter(top.has, CLASSIFICATION_KEYS):
-            top.fault(key, "is for a classification, and the task is regression; leave it out")
-    if top.has("intersections"):
-        top.fault("intersections", "is not supported by this version; leave it out")
+    task = top.need("task", choice(TASKS), "binary_classification", f"write one of {', '.join(TASKS)}")
+    for key in filter(top.has, KEYS_OF):
+        if task not in KEYS_OF[key]:
+            top.fault(key, f"is for a {' or '.join(KEYS_OF[key])}, and the task is {task}; leave it out")
     protected = _protected(top)
-    if protected and task == "binary_classification" and not top.has("favourable"):
+    if protected and task in KEYS_OF["favourable"] and not top.has("favourable"):
         top.fault("favourable", "is missing; with protected_attributes, name the label or decision a person would want")
     grain = top.get("grain", _grain, timedelta(hours=1))
     windows = _windows(top, grain)
+    features = _features(top)
     return ModelSpec(
         model=top.need("model", _model, "unnamed", "name the model, such as census-employment"),
         task=task,  # type: ignore[arg-type]
@@ -77,11 +96,16 @@ def _spec(top: Section) -> ModelSpec:
         risk_tier=top.get("risk_tier", text, None),
         location=top.get("location", text, None),
         products=top.get("products", each(text), ()),
-        features=_features(top),
+        features=features,
         positive_label=top.get("positive_label", label, "1"),
         favourable=top.get("favourable", label, None),
         decision_threshold=top.get("decision_threshold", number(0, 1), 0.5),
+        classes=_classes(top, task),
+        cost_matrix=_cost_matrix(top),
+        quantile=top.get("quantile", number(0.001, 0.999), None),
+        top=top.get("top", whole(1, MAX_TOP), 10),
         protected_attributes=protected,
+        intersections=_intersections(top, protected),
         outcomes_observed_for=_observed(top),
         segments=top.get("segments", each(name), ()),
         sources=tuple(_source(s) for s in top.items("sources", None)),
@@ -90,16 +114,11 @@ def _spec(top: Section) -> ModelSpec:
         windows=windows,
         reference=_reference(top),
         monitors=_monitors(top, task, grain, windows),
+        streams=read_streams(top, task, features),
         sla=_sla(top),
         review_every=top.inner("reviews", ("every",)).get("every", parse_duration, None),
         notify=tuple(_channel(s) for s in top.items("notify", ("channel", "url_env", "min_severity"))),
     )
-
-
-def _task(found: Any) -> str:
-    if found in LATER_TASKS:
-        raise ValueError(f"{found} is not supported by this version; {' and '.join(TASKS)} are")
-    return choice(TASKS + LATER_TASKS)(found)
 
 
 def _model(found: Any) -> str:
@@ -119,7 +138,48 @@ def _features(top: Section) -> dict[str, FeatureType]:
 
 
 def _feature(found: Any) -> FeatureType:
-    return "numeric" if choice(("numeric", "categorical"))(found) == "numeric" else "categorical"
+    size = dimensions(found) if isinstance(found, str) else None
+    if size is None:
+        return choice(("numeric", "categorical", "embedding[384]"))(found)
+    if size > MAX_DIMENSIONS:
+        raise ValueError(f"found {shown(found)}; an embedding has at most {MAX_DIMENSIONS} dimensions")
+    return str(found)
+
+
+def _classes(top: Section, task: str) -> tuple[str, ...]:
+    if task != "multiclass_classification":
+        return ()
+    none: tuple[str, ...] = ()
+    found = top.need("classes", each(label), none, "list the labels, such as [cat, dog, bird]")
+    if top.has("classes") and not 2 <= len(found) <= MAX_CLASSES:
+        top.fault("classes", f"are {len(found)}; list 2 to {MAX_CLASSES}, and the rest counts as other")
+    return found
+
+
+def _cost_matrix(top: Section) -> dict[tuple[str, str], float]:
+    """``{decision: {label: value}}``: what a prediction is worth, in whatever unit; a pair left out is worth 0."""
+    inner = top.inner("cost_matrix")
+    found = {}
+    for decision in inner.values:
+        row = inner.inner(decision)
+        for truth in row.values:
+            found[decision, truth] = row.need(truth, number(), 0.0, "write what that case is worth, such as -5")
+    return found
+
+
+def _intersections(top: Section, protected: Mapping[str, ProtectedAttribute]) -> tuple[tuple[str, str], ...]:
+    """Pairs of protected attributes, each a list of two names."""
+
+    def pair(found: Any) -> tuple[str, str]:
+        names = each(name)(found)
+        if len(names) != 2:
+            raise ValueError("is no pair; write two protected attributes: [[SEX, RAC1P]]")
+        for one in names:
+            if one not in protected:
+                raise ValueError(f"'{one}' is no protected attribute; {nearest(one, tuple(protected))}")
+        return names[0], names[1]
+
+    return top.get("intersections", each(pair), ())
 
 
 def _protected(top: Section) -> dict[str, ProtectedAttribute]:

@@ -1,41 +1,15 @@
-"""The words of a declaration: tasks, metric names, durations, labels."""
+"""The words of a declaration: tasks, durations, labels."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
-TASKS = ("binary_classification", "regression")
-LATER_TASKS = ("multiclass_classification", "ranking")
+TASKS = ("binary_classification", "multiclass_classification", "regression", "ranking")
 SEVERITIES = ("info", "warning", "critical")
-
-DRIFT_METRICS = (
-    "psi", "jensen_shannon", "hellinger", "total_variation", "kullback_leibler", "kolmogorov_smirnov",
-    "cramer_von_mises", "anderson_darling", "wasserstein", "energy", "chi_square", "cramers_v", "l_infinity",
-    "pca_reconstruction", "mahalanobis", "mmd",
-)
-QUALITY_METRICS = (
-    "missing_rate", "type_error_rate", "unseen_category_rate", "out_of_range_rate", "row_count", "freshness",
-)
-CLASSIFICATION_METRICS = (
-    "override_rate", "accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "roc_auc",
-    "average_precision", "log_loss", "brier", "expected_calibration_error", "mcc",
-)
-REGRESSION_METRICS = ("mae", "mse", "rmse", "mape", "bias", "r2")
-RANKING_METRICS = ("ndcg", "mean_reciprocal_rank", "precision_at_k", "recall_at_k")
-FAIRNESS_METRICS = (
-    "selection_rate", "true_positive_rate", "false_positive_rate", "true_negative_rate", "false_negative_rate",
-    "positive_predictive_value", "demographic_parity_difference", "demographic_parity_ratio",
-    "equal_opportunity_difference", "equalized_odds_difference", "equalized_odds_ratio",
-    "predictive_parity_difference", "accuracy_difference",
-)
-ESTIMATED_METRICS = tuple(f"estimated_{m}" for m in CLASSIFICATION_METRICS[1:] + REGRESSION_METRICS)
-METRICS = (
-    *DRIFT_METRICS, *QUALITY_METRICS, *CLASSIFICATION_METRICS, *REGRESSION_METRICS, *RANKING_METRICS,
-    *FAIRNESS_METRICS, *ESTIMATED_METRICS, "label_coverage",
-)
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
@@ -86,11 +60,20 @@ def canonical_label(value: str | int | float | bool) -> str:
 def nearest(word: str, known: tuple[str, ...]) -> str:
     """The known word that a misspelt one most likely meant, as a mend; all of them where none is near.
 
-    >>> nearest("roc_acu", METRICS)
+    >>> nearest("roc_acu", ("roc_auc", "accuracy"))
     "the nearest known is 'roc_auc'"
     """
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"the nearest known is '{close[0]}'" if close else f"known are {', '.join(known)}"
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like another, however little.
+
+    >>> closest("auc", ("accuracy", "roc_auc"))
+    'roc_auc'
+    """
+    return get_close_matches(word, list(known), n=1, cutoff=0.0)[0]
 
 
 def shown(value: Any) -> str:

@@ -8,13 +8,14 @@ from itertools import repeat
 import numpy as np
 from sqlalchemy import Connection, delete, select
 
+from detectors.summaries.space import Space
 from monitor.database import among, insert_many
 from monitor.fold.entries import Entries
 from monitor.fold.join import Outcome
 from monitor.store.tables import entries, outcomes
 
 
-def find_entries(db: Connection, model: int, ids: Sequence[str], axes: int) -> Entries:
+def find_entries(db: Connection, model: int, ids: Sequence[str], space: Space) -> Entries:
     """All stored predictions of these ids, of every version. Each id once, whatever the request repeats."""
     query = select(entries).where(entries.c.model == model, among(entries.c.prediction_id, ids))
     rows = db.execute(query).all()
@@ -25,7 +26,8 @@ def find_entries(db: Connection, model: int, ids: Sequence[str], axes: int) -> E
         np.array([r.digest for r in rows], np.int64),
         np.array([r.bucket for r in rows], np.int64),
         [r.payload for r in rows],
-        axes,
+        len(space.scores),
+        len(space.axes),
     )
 
 

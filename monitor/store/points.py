@@ -107,6 +107,7 @@ def read_point(r: RowMapping, reference: str | None) -> MetricPoint:
         r["coverage"],
         r["provisional"],
         reference,
+        estimate=r["metric"].startswith("estimated_"),
         revision=r["revision"],
     )
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Literal, NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, delete, func, select
 
+from detectors.summaries.packing import pack_more, packed_sum
 from detectors.summaries.space import Space
-from detectors.summaries.summary import Floats, Ints, Summary, dense_sum
-from monitor.database import upsert
+from detectors.summaries.summary import Floats, Ints, Summary
+from monitor.database import insert_many
 from monitor.fold.join import SERVING
 from monitor.fold.strata import Stratum
+from monitor.store import rollups
 from monitor.store.tables import summaries
 
 Kind = Literal["predictions", "outcomes"]
@@ -30,37 +33,35 @@ def merge(db: Connection, model: int, kind: Kind, parts: dict[Stratum, Summary],
     if not parts:
         return
     key = (summaries.c.bucket, summaries.c.version, summaries.c.role)
-    buckets = sorted({s.bucket for s in parts})
     query = select(*key, summaries.c.n, summaries.c.data).where(
-        summaries.c.model == model, summaries.c.kind == kind, summaries.c.bucket.between(buckets[0], buckets[-1])
+        summaries.c.model == model, summaries.c.kind == kind, summaries.c.bucket.in_({s.bucket for s in parts})
     )
     stored = {Stratum(b, v, r): (n, data) for b, v, r, n, data in db.execute(query)}
     values = []
     for stratum, part in parts.items():
         n, data = stored.get(stratum, (0, None))
-        total = part if data is None else Summary.from_bytes(data) + part
-        row = {"n": n + rows[stratum], "data": total.to_bytes()}
-        values.append({"model": model, "kind": kind, **stratum._asdict(), **row})
-    db.execute(upsert(summaries, ["n", "data"]), values)
+        total = part.to_bytes() if data is None else pack_more(data, part.cells, part.counts, part.sums)
+        values.append((model, kind, *stratum, n + rows[stratum], total))
+    columns = ("model", "kind", *Stratum._fields, "n", "data")
+    insert_many(db, summaries, columns, values, update=("n", "data"))
+    rollups.outdate(db, model, kind, {s.bucket for s in parts if s.role == SERVING})
 
 
-def window(db: Connection, model: int, kind: Kind, space: Space, start: int, end: int) -> Dense:
-    """The serving role's summary of ``[start, end)``, all versions together."""
-    query = (
-        select(summaries.c.n, summaries.c.data)
-        .where(
-            summaries.c.model == model,
-            summaries.c.kind == kind,
-            summaries.c.bucket >= start,
-            summaries.c.bucket < end,
-            summaries.c.role == SERVING,
-        )
-        .order_by(summaries.c.bucket, summaries.c.version)
+def window(
+    db: Connection, model: int, kind: Kind, space: Space, start: int, end: int, *, rolled_up: bool = False
+) -> Dense:
+    """The serving role's summary of ``[start, end)``, all versions together.
+
+    ``rolled_up``: from days and longer where they are there, at a fraction of the cost. Counts are the same, sums to
+    the last bits: large ones round in the order of their parts. What is kept is made from the buckets, so that a
+    rebuild gives the same to the last bit.
+    """
+    parts = rollups.parts(db, model, kind, start, end, rollups.LENGTHS if rolled_up else ())
+    cells, floats = (
+        (space.predictions, space.prediction_sums) if kind == "predictions" else (space.outcomes, space.outcome_sums)
     )
-    rows = db.execute(query).all()
-    size, n_sums = (space.prediction_size, 0) if kind == "predictions" else (space.outcome_size, len(space.sums))
-    counts, sums = dense_sum((Summary.from_bytes(data) for _, data in rows), size, n_sums)
-    return Dense(sum(n for n, _ in rows), counts, sums)
+    counts, sums = packed_sum([data for _, data in parts], cells.size, floats.size)
+    return Dense(sum(n for n, _ in parts), counts, sums)
 
 
 def bucket_rows(db: Connection, model: int, start: int, end: int) -> dict[Kind, dict[int, int]]:
@@ -90,6 +91,18 @@ def first_bucket(db: Connection, model: int) -> int | None:
     return found
 
 
+def last_bucket(db: Connection, model: int, before: int) -> int | None:
+    """The start of the last bucket before an instant that holds a serving prediction."""
+    query = select(func.max(summaries.c.bucket)).where(
+        summaries.c.model == model,
+        summaries.c.kind == "predictions",
+        summaries.c.role == SERVING,
+        summaries.c.bucket < before,
+    )
+    found: int | None = db.execute(query).scalar_one()
+    return found
+
+
 def serving_buckets(db: Connection, model: int, after: int) -> list[int]:
     """The buckets from ``after`` on that hold serving predictions, and the last one before it; in order."""
     mine = (summaries.c.model == model, summaries.c.kind == "predictions", summaries.c.role == SERVING)
@@ -100,12 +113,14 @@ def serving_buckets(db: Connection, model: int, after: int) -> list[int]:
 
 def forget(db: Connection, model: int) -> None:
     db.execute(delete(summaries).where(summaries.c.model == model))
+    rollups.forget(db, model)
 
 
 def row_counts(space: Space, kind: Kind, parts: dict[Stratum, Summary]) -> dict[Stratum, int]:
     """How many rows each summary speaks of: the total of its axis ``all``."""
-    offsets = space.axis_offsets if kind == "predictions" else space.outcome_axis_offsets
-    low, high = offsets[0], offsets[1]
+    layout = space.predictions if kind == "predictions" else space.outcomes
+    low = layout.start("axis", 0)
+    high = low + prod(layout.shapes["axis", 0])
     return {
         stratum: int(s.counts[np.searchsorted(s.cells, low) : np.searchsorted(s.cells, high)].sum())
         for stratum, s in parts.items()

@@ -66,6 +66,7 @@ outcomes = Table(
     Column("digest", BigInteger, nullable=False),
     Column("label", Integer),
     Column("value", Float),
+    Column("relevance", LargeBinary),
     sqlite_with_rowid=False,
 )
 
@@ -83,11 +84,25 @@ summaries = Table(
     sqlite_with_rowid=False,
 )
 
+# The serving role's summaries of a longer stretch in one, so that a long window reads few rows. Where ``data`` is null
+# it is still to be made: a bucket of it was written since.
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(12), primary_key=True),
+    Column("length", BigInteger, primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("data", LargeBinary),
+    sqlite_with_rowid=False,
+)
+
 streams = Table(
     "streams",
     metadata,
     Column("model", Integer, primary_key=True, autoincrement=False),
-    Column("stream", String(64), primary_key=True),
+    Column("stream", String(600), primary_key=True),
     Column("state", LargeBinary, nullable=False),
 )
 
@@ -96,7 +111,7 @@ signals = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("model", Integer, nullable=False),
-    Column("stream", String(64), nullable=False),
+    Column("stream", String(600), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("detail", JSON, nullable=False),
     Index("signals_by_model", "model", "at"),

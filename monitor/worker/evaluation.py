@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from detectors.drift import measure_drift
 from detectors.point import MetricPoint
 from detectors.scope import Window
 from incidents.commands import Clock
 from incidents.events import Actor, ActorKind
 from incidents.machine import decide
 from incidents.rules import RuleState
-from incidents.verdict import VerdictKind
 from monitor.judge.defaults import VOLUME_HISTORY, volume_monitor
-from monitor.judge.measure import Watch, WindowData, measure
+from monitor.judge.measure import WindowData, measure
 from monitor.judge.respond import respond
 from monitor.judge.verdicts import judge
+from monitor.judge.watch import Watch
+from monitor.judge.why import Why, why
 from monitor.judge.windows import AMEND_EVERY, LATENESS, Track, step_of, track_of
 from monitor.model import MonitorSpec
 from monitor.store import incidents, points, summaries
@@ -27,6 +27,7 @@ from monitor.store.points import WindowState
 from monitor.times import from_micros, span_micros
 from monitor.verdict import Verdict
 from monitor.worker.folding import Touched
+from monitor.worker.streaming import step_points
 
 RULE = Actor("vigil", ActorKind.RULE)
 
@@ -50,7 +51,9 @@ def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) 
         if after != window:
             points.save_window(db, model.id, after)
         if after.revision > window.revision:
-            judge_of.measure(track, after, n, joined)
+            found = judge_of.measure(track, after, n, joined)
+            if after.settled and not window.settled:        # once a window, whatever its later revisions
+                step_points(db, model.id, watch.spec, found)
     judge_of.save()
     model.evaluated_at = model.clock
 
@@ -135,21 +138,30 @@ class _Judge:
         self.stored: dict[str, RuleState] | None = None
         self.states: dict[str, RuleState] = {}
 
-    def measure(self, track: Track, state: WindowState, n: int, joined: int) -> None:
+    def measure(self, track: Track, state: WindowState, n: int, joined: int) -> list[MetricPoint]:
         """A new revision of a window: its points, its verdicts, and what they mean for incidents."""
         db, model, space = self.db, self.model, self.watch.reference.space
         predictions = summaries.window(db, model.id, "predictions", space, state.start, state.end)
         outcomes = summaries.window(db, model.id, "outcomes", space, state.start, state.end)
         data = WindowData(
             Window(from_micros(state.start), from_micros(state.end)),
-            predictions.counts, outcomes.counts, outcomes.sums, n, joined, state.settled, state.revision,
+            predictions.counts, predictions.sums, outcomes.counts, outcomes.sums, n, joined, state.settled,
+            state.revision, self._latest(track, state),
         )  # fmt: skip
         found = measure(self.watch, track.family, data)
         monitors = self._monitors(track, state)
         verdicts = judge(found, monitors, self.watch.baseline, settled=state.settled)
         points.add(db, model.id, track.name, found, verdicts)
         if state.end > model.judged_from:
-            self._respond(monitors, data.window, verdicts, self._moved(track, data, found, verdicts))
+            self._respond(monitors, data.window, verdicts, why(self.watch, track.family, data, found, verdicts))
+        return found
+
+    def _latest(self, track: Track, state: WindowState) -> datetime | None:
+        """The end of the last bucket with rows, for the track that tells how fresh the data are."""
+        if track.family != "drift" or "freshness" not in self.watch.wanted:
+            return None
+        last = summaries.last_bucket(self.db, self.model.id, state.end)
+        return None if last is None else from_micros(last) + self.watch.spec.grain
 
     def save(self) -> None:
         if self.stored is not None:
@@ -167,22 +179,12 @@ class _Judge:
                 mine.append(volume)
         return tuple(mine)
 
-    def _moved(
-        self, track: Track, data: WindowData, found: list[MetricPoint], verdicts: list[Verdict]
-    ) -> list[MetricPoint]:
-        """The points that causes are read from: for a fall in performance, the features' drift in the same window."""
-        if track.family != "performance" or not any(v.kind is VerdictKind.BREACH for v in verdicts):
-            return found
-        reference = self.watch.reference
-        drift = measure_drift(reference, data.predictions)
-        return [MetricPoint(m, s, data.window, value, reference=reference.name) for m, s, value in drift]
-
     def _respond(
         self,
         monitors: tuple[MonitorSpec, ...],
         window: Window,
         verdicts: list[Verdict],
-        moved: list[MetricPoint],
+        reasons: Why,
     ) -> None:
         db, model = self.db, self.model
         if self.stored is None:
@@ -192,7 +194,7 @@ class _Judge:
         clock = Clock.EVENT if model.event_clock else Clock.WALL
         live = incidents.live(db, model.id)
         response = respond(
-            model.name, tuple(everyone.values()), self.states, window, verdicts, moved, live, clock
+            model.name, tuple(everyone.values()), self.states, window, verdicts, reasons, live, clock
         )
         self.states = response.states
         for fingerprint, command in response.commands:

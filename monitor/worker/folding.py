@@ -6,21 +6,23 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 from sqlalchemy import Connection
 
-from detectors import streams as detector
 from detectors.summaries.space import Space
+from detectors.summaries.summary import Summary
 from monitor.batch import Batch
 from monitor.codecs.segment import from_ipc
 from monitor.database import upsert
 from monitor.fold.join import Folded, fold_outcomes, fold_predictions
-from monitor.fold.rows import Floats, Ints, read_outcomes, read_predictions
-from monitor.judge.measure import Watch
+from monitor.fold.rows import Ints, read_outcomes, read_predictions
+from monitor.judge.watch import Watch
 from monitor.log.port import Segment
-from monitor.store import joins, streams, summaries
+from monitor.store import joins, summaries
 from monitor.store.models import ModelState
 from monitor.store.tables import folded
 from monitor.times import span_micros
+from monitor.worker.streaming import step_values
 
 MOST_CONFLICTS = 100      # rows of a batch that are named as conflicts; all are counted
 
@@ -50,20 +52,34 @@ def fold_segment(db: Connection, model: ModelState, watch: Watch, segment: Segme
         waiting = joins.find_outcomes(db, model.id, rows.ids if orphans else [id_ for id_, _ in known])
         result = fold_predictions(space, span_micros(spec.grain), rows, known, waiting)
         if result.entries is not None:
+            _count_faults(space, segment, result)
             joins.add_entries(db, model.id, result.entries)
             result.counts["late"] = _late(model, watch, result.entries.buckets)
         _note_times(model, segment, rows.timestamps, predictions=True)
     else:
         truths = read_outcomes(space, spec, batch.table)
         stored = joins.find_outcomes(db, model.id, truths.ids)
-        entries = joins.find_entries(db, model.id, truths.ids, len(space.axes))
+        entries = joins.find_entries(db, model.id, truths.ids, space)
         result = fold_outcomes(space, truths, stored, entries)
         joins.set_outcomes(db, model.id, result.outcomes)
         _note_times(model, segment, truths.timestamps, predictions=False)
     _store(db, model, space, result)
-    _step_streams(db, model, result)
+    step_values(db, model.id, spec, result, batch.table)
     _record(db, model, segment, result.counts, result.conflicts)
     return Touched({s.bucket for s in result.predictions}, {s.bucket for s in result.joined})
+
+
+def _count_faults(space: Space, segment: Segment, result: Folded) -> None:
+    """What was wrong with a batch beside its good rows: refused rows by feature, and rows with fields that nobody
+    declared. Refused rows have no time that can be trusted: they count with the latest of the good ones."""
+    at, refused = space.predictions, segment.envelope.get("refused", {})
+    undeclared = segment.envelope.get("notes", {}).get("undeclared", {})
+    counts = {at.start("refused") + i: refused.get(c.name, 0) for i, c in enumerate(space.columns)}
+    counts[at.start("undeclared")] = max(undeclared.values(), default=0)
+    cells = np.array([cell for cell, n in counts.items() if n], np.int64)
+    if cells.size:
+        latest, n = max(result.predictions), np.array([counts[c] for c in cells.tolist()], np.int64)
+        result.predictions[latest] += Summary(cells, n, np.zeros(space.prediction_sums.size))
 
 
 def note_waiting(db: Connection, model: ModelState, segment: Segment) -> None:
@@ -92,26 +108,6 @@ def _late(model: ModelState, watch: Watch, buckets: Ints) -> int:
     track = next(t for t in watch.tracks if t.family == "drift")
     horizon = model.last_prediction if model.event_clock else model.clock
     return int((buckets + span_micros(watch.spec.grain) <= track.window_of(horizon)[0]).sum())
-
-
-def _step_streams(db: Connection, model: ModelState, result: Folded) -> None:
-    """ADWIN on the scores and on the errors, in log order; a signal is an event at the instant of its row."""
-    for name, values in (("score", result.scores), ("error", result.errors)):
-        if values.size:
-            _step(db, model, name, values, result.instants)
-
-
-def _step(db: Connection, model: ModelState, stream: str, values: Floats, instants: Ints) -> None:
-    try:
-        state, found = detector.step(streams.load(db, model.id, stream), values)
-    except detector.UnreadableState:        # another version of River wrote it: begin anew rather than stop the fold
-        state, found = detector.step(None, values)
-    streams.save(db, model.id, stream, state)
-    detail = [
-        (int(instants[s.index]), {"before": s.before, "after": s.after, "width": s.width, "direction": s.direction})
-        for s in found
-    ]
-    streams.add_signals(db, model.id, stream, detail)
 
 
 def _record(

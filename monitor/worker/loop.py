@@ -16,18 +16,20 @@ from incidents.machine import DecisionReason, decide
 from monitor.clock import Now
 from monitor.database import reading, writing
 from monitor.fold.digest import row_digests
-from monitor.judge.measure import Watch
+from monitor.judge.watch import Watch
 from monitor.log.port import Command, Segment, Tick
 from monitor.log.sql import SqlLog, iter_segments
 from monitor.model import ModelSpec
-from monitor.store import incidents, joins, models, streams, summaries
+from monitor.store import incidents, joins, models, rollups, streams, summaries
 from monitor.store.models import ModelState
 from monitor.times import from_micros, to_micros
 from monitor.worker.evaluation import due, evaluate
 from monitor.worker.folding import Touched, batch_of, fold_segment, note_waiting
-from monitor.worker.reference import build_reference, build_space, feature_types
+from monitor.worker.reference import build_reference
+from monitor.worker.spaces import build_space, feature_types
 
 ROWS_A_COMMIT = 40_000      # enough to make a commit cheap, few enough that a reader of the incidents never waits long
+ROLLUPS_A_COMMIT = 8     # so that nobody waits long for the write lock
 SEGMENTS_A_READ = 32
 
 logger = structlog.get_logger("vigil.worker")
@@ -64,6 +66,15 @@ class Worker:
             if changed or taken:
                 models.save(db, model)
         return taken
+
+    def roll_up(self, name: str) -> int:
+        """Make some of the roll-ups that are wanting, for what reads long windows; how many were looked at."""
+        with reading(self.state) as db:
+            model = models.load(db, name)
+            if model is None or not rollups.wanting(db, model.id, model.clock, 1):
+                return 0
+        with writing(self.state) as db:
+            return rollups.refresh(db, model.id, model.clock, ROLLUPS_A_COMMIT)
 
     def tick(self, name: str) -> bool:
         """Read the clock for a model, and judge the windows that time alone has closed. Replays have no clock."""

@@ -1,52 +1,26 @@
-"""A reference becomes the grid of its model: cells for each feature, groups for each attribute, noise from blocks."""
+"""A reference from its rows: summaries of the whole and of its blocks, and what its features do to the output."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from detectors.bins import Bins
+from detectors.estimation import ErrorModel
 from detectors.reference import Reference
 from detectors.summaries.fold import fold_outcomes, fold_predictions
-from detectors.summaries.grids import MAX_CATEGORIES, MAX_GROUPS, CategoryGrid, Grid, NumericGrid, UniformGrid
-from detectors.summaries.space import ALL, Axis, Column, Space
+from detectors.summaries.space import Space
 from detectors.summaries.summary import Summary
 from monitor.batch import Batch
-from monitor.fold.rows import Ints, Predictions, column, numbers, read_outcomes, read_predictions
-from monitor.model import FeatureType, ModelSpec
+from monitor.fold import rankings
+from monitor.fold.rows import Floats, Ints, Outcomes, Predictions, read_outcomes, read_predictions
+from monitor.model import ModelSpec
 from monitor.times import from_micros
 
+MOST_BINS = 2_000     # of all columns together, up to which a regression's errors are modelled
 FEW_BLOCKS, MANY_BLOCKS = 64, 512     # pieces whose differences show how far apart two samples of one process lie
-
-
-def feature_types(spec: ModelSpec, table: pa.RecordBatch) -> dict[str, FeatureType]:
-    """The declared features, or those of the reference with the types of its columns."""
-    if spec.features:
-        return dict(spec.features)
-    found: dict[str, FeatureType] = {}
-    for field in table.schema:
-        if field.name.startswith("features."):
-            numeric = pa.types.is_floating(field.type)
-            found[field.name.removeprefix("features.")] = "numeric" if numeric else "categorical"
-    return found
-
-
-def build_space(spec: ModelSpec, features: dict[str, FeatureType], batch: Batch) -> Space:
-    """Fit a grid to each feature and the groups of each axis, from the rows of the reference."""
-    table = batch.table
-    columns = [Column("feature", n, _grid(kind, column(table, f"features.{n}"))) for n, kind in features.items()]
-    if spec.task == "binary_classification":
-        columns.append(Column("output", "score", UniformGrid()))
-    else:
-        columns.append(Column("output", "value", _grid("numeric", column(table, "prediction_value"))))
-    axes = [ALL]
-    for name in spec.protected_attributes:
-        groups = _categories(column(batch.protected, f"protected.{name}"), MAX_GROUPS)
-        axes.append(Axis("attribute", name, groups))
-    axes += [Axis("segment", n, _categories(column(table, f"tags.{n}"), MAX_GROUPS)) for n in spec.segments]
-    return Space(spec.task, tuple(columns), tuple(axes))
 
 
 def build_reference(spec: ModelSpec, space: Space, batch: Batch, name: str) -> Reference:
@@ -58,7 +32,36 @@ def build_reference(spec: ModelSpec, space: Space, batch: Batch, name: str) -> R
     pieces = np.array_split(order, _pieces(spec, start, end))
     blocks = [_block(space, rows.take(piece)) for piece in pieces if piece.size]
     outcomes = _outcomes(spec, space, batch, rows)
-    return Reference.build(name, space, blocks, outcomes, start, end)
+    found = Reference.build(name, space, blocks, outcomes, start, end, _mean_output(space, rows))
+    return replace(found, error_model=_error_model(spec, batch, found.bins, rows.take(order), order))
+
+
+def _error_model(spec: ModelSpec, batch: Batch, bins: Bins, rows: Predictions, order: Ints) -> ErrorModel | None:
+    """What a regression's errors follow, learnt from the rows in the order of time; none for a model so wide that to
+    learn it would take minutes."""
+    if spec.task != "regression" or bins.starts.size > MOST_BINS:
+        return None
+    actual = read_outcomes(bins.space, spec, batch.table).actual
+    assert actual is not None, "a regression's truth is a value"
+    at = zip(rows.columns, bins.space.column_offsets[:-1], strict=True)
+    codes = [np.searchsorted(bins.starts, cells + offset, side="right") - 1 for cells, offset in at]
+    return ErrorModel.fit(np.stack(codes, axis=1), rows.predicted[:, 0] - actual[order], bins.starts.size)
+
+
+def _mean_output(space: Space, rows: Predictions) -> Floats:
+    """The mean output by cell of every column, 0 where there are no rows; shape (cells of all columns,)."""
+    output = np.nan_to_num(rows.predicted[:, 0])
+    out = np.zeros(int(space.column_offsets[-1]))
+    for cells, offset in zip(rows.columns, space.column_offsets[:-1], strict=True):
+        out += np.bincount(cells + offset, weights=output, minlength=out.size)
+    counts = np.zeros(out.size)
+    for cells, offset in zip(rows.columns, space.column_offsets[:-1], strict=True):
+        counts += np.bincount(cells + offset, minlength=out.size)
+    return out / np.maximum(counts, 1.0)
+
+
+def _block(space: Space, rows: Predictions) -> Summary:
+    return fold_predictions(space, rows.columns, rows.groups, rows.decisions, rows.subjects, rows.matrices)
 
 
 def _pieces(spec: ModelSpec, start: datetime | None, end: datetime | None) -> int:
@@ -67,43 +70,31 @@ def _pieces(spec: ModelSpec, start: datetime | None, end: datetime | None) -> in
     return min(max(windows, FEW_BLOCKS), MANY_BLOCKS)
 
 
-def _block(space: Space, rows: Predictions) -> Summary:
-    return fold_predictions(space, rows.columns, rows.groups, rows.decisions)
-
-
 def _outcomes(spec: ModelSpec, space: Space, batch: Batch, rows: Predictions) -> Summary:
     truth = read_outcomes(space, spec, batch.table)
     known: Ints
     if truth.labels is not None:
         known = np.flatnonzero(truth.labels >= 0)
+    elif truth.relevance is not None:
+        known = np.flatnonzero([bool(r) for r in truth.relevance])
     else:
         assert truth.actual is not None, "a regression's truth is a value"
         known = np.flatnonzero(np.isfinite(truth.actual))
     if not known.size:
-        return Summary.zero(len(space.sums))
+        return Summary.zero(space.outcome_sums.size)
     part = rows.take(known)
     return fold_outcomes(
         space,
-        part.columns[space.columns.index(space.output)],
+        [part.columns[c] for c in space.scores],
         part.groups,
         part.decisions,
         None if truth.labels is None else truth.labels[known],
         part.predicted,
-        None if truth.actual is None else truth.actual[known],
+        _actual(space, part, truth, known),
     )
 
 
-def _grid(kind: FeatureType, values: pa.Array | None) -> Grid:
-    if kind == "numeric":
-        return NumericGrid.fit(numbers(values, 0 if values is None else len(values)))
-    return _categories(values)
-
-
-def _categories(values: pa.Array | None, limit: int = MAX_CATEGORIES) -> CategoryGrid:
-    """Categories by how often they occur, without a Python object for each row."""
-    if values is None:
-        return CategoryGrid(())
-    decoded = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-    counted = pc.value_counts(decoded.drop_null())
-    pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
-    return CategoryGrid.of(dict(pairs), limit)
+def _actual(space: Space, part: Predictions, truth: Outcomes, known: Ints) -> Floats | None:
+    if truth.relevance is not None:
+        return rankings.losses(part.lists, [truth.relevance[i] for i in known], space.top)
+    return None if truth.actual is None else truth.actual[known]

@@ -48,6 +48,8 @@ class WorkerThread(threading.Thread):
             taken, sound = self._of_each_model(self.worker.step)
             if sound:
                 self.last_round = self.worker.now()
+            if not taken and sound and self._of_each_model(self.worker.roll_up)[0]:
+                continue                                     # a step at a time, and what was logged since comes first
             if not taken:
                 self._wake.wait(self.tick_seconds if sound else AFTER_A_FAULT)
             self._wake.clear()

@@ -1,4 +1,5 @@
-"""A real Vigil with a cut of the census on a real socket, and a real Chromium in front of it."""
+"""A real Vigil with a cut of the census and small models of other tasks on a real socket, and a real Chromium in front
+of it."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from pathlib import Path
 import census
 import inprocess
 import pytest
+import small
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -116,4 +118,8 @@ def _fill(folder: Path) -> None:
     inprocess.declare(vigil, census.declaration())
     inprocess.take(vigil, census.MODEL, [census.reference(), *census.arrivals(ROWS, size=5_000)])
     inprocess.fold(vigil, census.MODEL)
+    for model, declaration in small.DECLARATIONS.items():
+        inprocess.declare(vigil, declaration.encode())
+        inprocess.take(vigil, model, small.posts(model), media="application/json")  # type: ignore[arg-type]
+        inprocess.fold(vigil, model)
     vigil.stop()

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
+import small
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.needs_chromium
 
 MODEL = "/models/census-employment"
+REPORT = f"{MODEL}/report?from=2018-01-01&to=2018-01-08"
+SMALL = [f"/models/{name}" for name in small.DECLARATIONS]
 
 
 def test_home_says_what_needs_somebody_and_how_each_model_stands(visit: Callable[..., Any]) -> None:
     page = visit().go("/")
     expect(page.locator("#now")).to_contain_text("Needs somebody")
     expect(page.locator(".incidents")).to_contain_text("Drift in RELP")
-    row = page.locator("tbody tr")
-    expect(row).to_have_count(1)
+    expect(page.locator("tbody tr")).to_have_count(1 + len(small.DECLARATIONS))
+    row = page.locator("tbody tr").filter(has_text="census-employment")
     expect(row.locator("[data-name=Drift] .status")).to_have_text(re.compile("▲\\s*breach"))
     expect(row.locator("[data-name=Quality] .status")).to_have_text(re.compile("✓\\s*ok"))
     expect(row.locator("[data-name=Predictions]")).to_contain_text("14,000")
@@ -80,7 +84,76 @@ def test_small_groups_are_named_and_nothing_more(visit: Callable[..., Any]) -> N
     assert re.findall(r"\d+", row.inner_text())[1:] == []      # the group's own name, and no number of it
 
 
-@pytest.mark.parametrize("path", ["/", MODEL, "/incidents", "incident", "/sign-in", "/models/none"])
+def test_an_estimate_stands_beside_the_realised_figure_and_never_for_it(visit: Callable[..., Any]) -> None:
+    seen = visit()
+    last = small.START + timedelta(days=small.DAYS)
+    page = seen.go(f"/models/pets?window={last.isoformat().replace('+00:00', 'Z')}")
+    expect(page.locator("#performance ~ .pair")).to_contain_text("outcomes known for 0%")
+    row = page.locator("#performance ~ .pair tr").filter(has_text="ROC AUC")
+    expect(row.locator("[data-name=Realised]")).to_have_text("–")
+    expect(row.locator("[data-name=Estimate] i")).to_have_text(re.compile(r"0\.\d+"))
+    expect(row.locator("[data-name=Verdict]")).to_contain_text("no outcomes")
+    dashed = page.locator("#metric-line svg .mark-line path[stroke-dasharray='6,4']")
+    expect(dashed).to_have_count(1)
+    assert "estimated" not in page.locator("section[aria-labelledby=fairness]").inner_text()
+    page = seen.go("/models/pets")
+    row = page.locator("#performance ~ .pair tr").filter(has_text="ROC AUC")
+    expect(row.locator("[data-name=Realised]")).to_have_text(re.compile(r"0\.\d+"))
+
+
+def test_what_would_decide_stands_beside_the_inconclusive(visit: Callable[..., Any]) -> None:
+    page = visit().go("/models/pets?attribute=age")
+    said = page.locator("section[aria-labelledby=fairness] .verdict").filter(has_text="inconclusive").first
+    expect(said).to_contain_text(re.compile(r"needs about [\d.,]+ times the rows: .* at this volume"))
+
+
+def test_models_of_other_tasks_have_their_own_figures(visit: Callable[..., Any]) -> None:
+    seen = visit()
+    page = seen.go("/models/pets")
+    expect(page.locator("table").filter(has_text="Class").last.locator("tbody tr")).to_have_count(len(small.CLASSES))
+    page.get_by_role("link", name="sex&age", exact=True).click()
+    expect(page.locator("#fairness ~ h3").first).to_contain_text("Groups of sex&age")
+    page.locator(".numbers[data-of=rate-1] summary").click()
+    expect(page.locator(".numbers[data-of=rate-1] tbody tr")).to_have_count(6)
+    page = seen.go("/models/prices")
+    expect(page.locator("#performance ~ .pair h3").first).to_contain_text("MAE")
+    expect(page.locator("section[aria-labelledby=fairness]")).to_contain_text("MAE difference")
+    expect(page.locator(".signals li").first).to_contain_text("Page-Hinkley: error went up")
+    page = seen.go("/models/search")
+    expect(page.locator("#performance ~ .pair h3").first).to_contain_text("NDCG")
+    assert page.locator("#fairness").count() == 0
+
+
+def test_the_budget_of_false_alarms_is_told_with_what_it_rests_on(visit: Callable[..., Any]) -> None:
+    section = visit().go(MODEL).locator("section[aria-labelledby=incidents]")
+    expect(section).to_contain_text(re.compile(r"Promised\s+at most 0\.117"))
+    expect(section).to_contain_text(re.compile(r"Unknown, because \d+ windows have been judged, and a year has 117\."))
+    expect(section).to_contain_text(re.compile(r"0 of \d incidents were disposed of as false positive"))
+
+
+def test_the_full_report_is_found_narrowed_and_holds_back_small_groups(visit: Callable[..., Any]) -> None:
+    seen = visit()
+    page = seen.go(f"{MODEL}?window=2018-01-01T00:00:00Z")
+    page.get_by_role("link", name="Full report").click()
+    expect(page.locator("h1")).to_contain_text("Full report")
+    rows = page.locator("tr[data-words]:visible")
+    page.get_by_label("Find").fill("hellinger relp")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Hellinger distance")
+    page.get_by_label("Find").fill("nothing like it")
+    expect(page.locator("section:visible")).to_have_count(0)
+    page.get_by_label("Find").fill("")
+    page.get_by_role("link", name=re.compile("^fairness")).click()
+    expect(page).to_have_url(re.compile("family=fairness"))
+    expect(page.locator("section")).to_have_count(1)
+    few = page.locator("tr[data-words]").filter(has_text="RAC1P=4").filter(has_text="selection rate")
+    expect(few.locator("[data-name=n]")).to_have_text("–")
+    expect(few).to_contain_text("too few samples")
+    page.get_by_role("link", name="Window before").click()
+    expect(page.get_by_label("From")).to_have_value("2017-12-25")
+
+
+@pytest.mark.parametrize("path", ["/", MODEL, REPORT, *SMALL, "/incidents", "incident", "/sign-in", "/models/none"])
 def test_on_a_phone_nothing_runs_off_the_side(visit: Callable[..., Any], path: str) -> None:
     seen = visit(viewport={"width": 360, "height": 740}, has_touch=True)
     page = seen.go(_path(seen, path))
@@ -89,7 +162,7 @@ def test_on_a_phone_nothing_runs_off_the_side(visit: Callable[..., Any], path: s
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", MODEL, "/incidents", "incident", "/sign-in"])
+@pytest.mark.parametrize("path", ["/", MODEL, REPORT, SMALL[0], "/incidents", "incident", "/sign-in"])
 def test_text_stands_out_from_its_ground(visit: Callable[..., Any], path: str, scheme: str) -> None:
     """WCAG 2.2, 1.4.3: a contrast of at least 4.5, of every piece of text as it is painted."""
     seen = visit(color_scheme=scheme)
@@ -101,7 +174,7 @@ def test_text_stands_out_from_its_ground(visit: Callable[..., Any], path: str, s
 
 def test_headings_go_down_one_step_at_a_time(visit: Callable[..., Any]) -> None:
     seen = visit()
-    for path in ("/", MODEL, "/incidents", "incident", "/sign-in"):
+    for path in ("/", MODEL, REPORT, *SMALL, "/incidents", "incident", "/sign-in"):
         page = seen.go(_path(seen, path))
         levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])")
         assert levels[0] == 1
@@ -142,6 +215,9 @@ def test_a_model_that_is_not_there_or_a_wrong_choice_is_a_page_that_says_so(cons
         (f"{MODEL}?attribute=none", 404, "Declared are"),
         (f"{MODEL}?metric=none", 404, "Measured are"),
         (f"{MODEL}?window=soon", 422, "is no instant"),
+        (f"{MODEL}/report?from=2018-01-01", 422, "to: Field required"),
+        (f"{MODEL}/report?from=2018-01-01T00:30:00&to=2018-01-02", 422, "the grain"),
+        (f"{REPORT}&family=odd", 404, "There are"),
         ("/incidents?state=odd", 422, "state"),
         ("/incidents/none", 404, "no incident"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -86,6 +87,46 @@ def test_a_report_names_what_moved_and_narrows(filled: Any, run: Run) -> None:
     narrow = json.loads(run("report", "churn", *DAY, "--metric", "roc_auc", "--metric", "brier", "--json").stdout)
     assert {p["metric"] for p in narrow["points"]} == {"roc_auc", "brier"}
     assert "does not lie on the grain" in run("report", "churn", *DAY[:3], "2026-07-01T12:30:00Z", code=1).stderr
+
+
+def test_a_report_says_what_is_an_estimate_what_moved_the_output_and_what_carries_the_change(
+    filled: Any, run: Run
+) -> None:
+    said = run("report", "churn", *DAY, "--metric", "accuracy", "--metric", "estimated_accuracy").stdout
+    assert re.search(r"estimated_accuracy .* estimate", said)
+    assert re.search(r"^accuracy .* provisional", said, re.MULTILINE)
+    assert "moves the output by" in said
+    assert "carry the change in accuracy: " in said
+    asked = run("report", "churn", *DAY, "--metric", "selection_rate_ratio_to_overall").stdout
+    assert "selection_rate_ratio_to_overall" in asked, "what is not kept is measured where it is asked for"
+    refused = run("report", "churn", *DAY, "--metric", "roc_acu", code=1).stderr
+    assert "'roc_acu' is not measured by this version" in refused
+    assert "nearest known is 'roc_auc'" in refused
+
+
+def test_a_window_is_explained_by_what_moved(filled: Any, run: Run) -> None:
+    said = run("explain", "churn", *DAY).stdout
+    assert "are told from those of reference (AUC" in said
+    assert re.search(r"age +\d.*higher", said)
+    assert re.search(r"plan +-?\d.*b less often", said)
+    found = json.loads(run("explain", "churn", *DAY, "--json").stdout)
+    assert found["features"][0]["feature"] == "age"
+    nothing = run("explain", "churn", "--from", "2026-06-01", "--to", "2026-06-02").stdout
+    assert "It cannot be told: empty window" in nothing
+
+
+def test_equivalence_is_said_in_words_with_the_groups(filled: Any, run: Run) -> None:
+    asked = ("equivalence", "churn", "--attribute", "sex", *DAY)
+    said = run(*asked, "--metric", "equalized_odds_difference", "--margin", "0.3").stdout
+    assert "differ by less than 0.3 in true positive rate and false positive rate" in said
+    assert "provisional: the label delay has not passed" in said
+    for words in ("true_positive_rate", "90 % interval", "equivalent"):
+        assert words in said
+    found = json.loads(run(*asked, "--metric", "demographic_parity_ratio", "--margin", "0.8", "--json").stdout)
+    assert {g["group"] for g in found["rates"][0]["compared"]} == {"f", "m"}
+    refused = run(*asked, "--metric", "demographic_parity", "--margin", "0.1", code=1).stderr
+    assert "The nearest is 'demographic_parity_ratio'" in refused
+    run(*asked, "--metric", "demographic_parity_ratio", "--margin", "2", code=2)
 
 
 def test_an_incident_is_led_from_open_to_closed(filled: Any, run: Run) -> None:

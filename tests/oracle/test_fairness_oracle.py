@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from examples import ORACLE
 from fairlearn import metrics as fl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics as skm
 
-from detectors.fairness import DISPARITIES, GroupRates, disparities, group_rates
+from detectors.fairness import DISPARITIES, RATES, measure_fairness, resolve
+from detectors.point import Measurement
 from detectors.summaries.fold import fold_outcomes, fold_predictions
 from detectors.summaries.grids import CategoryGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space
+
+Found = dict[tuple[str, str | None], Measurement]      # by metric and group, None for a disparity
 
 CASES = json.loads((Path(__file__).parents[1] / "vectors" / "vectors.json").read_text())["cases"]
 NAMES = {
@@ -35,25 +40,28 @@ def cases(variant: str) -> Any:
     return pytest.mark.parametrize("case", found, ids=[c["case"] for c in found])
 
 
-def groups_of(labels: Sequence[int], decisions: Sequence[int], group: Sequence[str]) -> list[GroupRates]:
+def measured(
+    labels: Sequence[int], decisions: Sequence[int], group: Sequence[str], metrics: Sequence[str] = DISPARITIES
+) -> Found:
+    """From rows by way of the summaries, without a minimum size, as Fairlearn has none."""
     axes = (ALL, Axis("attribute", "group", CategoryGrid(tuple(sorted(set(group))))))
     space = Space("binary_classification", (Column("output", "score", UniformGrid()),), axes)
     y, d, scores = np.array(labels), np.array(decisions), np.full(len(labels), 0.5)
     cells, at = space.output.grid.cells(scores), [np.ones(y.size, np.int64), axes[1].grid.cells(group)]
     seen = fold_predictions(space, [cells], at, d).dense(space.prediction_size)
     known = fold_outcomes(space, cells, at, d, y, scores).dense(space.outcome_size)
-    return group_rates(space, seen, known, 1)
+    return {(name, scope.group): m for name, scope, m in measure_fairness(space, seen, known, 1, 1, metrics=metrics)}
 
 
-def check(groups: list[GroupRates], metric: str, theirs: float | None, tolerance: float) -> bool:
+def check(found: Found, metric: str, theirs: float | None, tolerance: float) -> bool:
     """Whether Fairlearn's figure is ours. It must be wherever every rate has a denominator and there are two groups;
     elsewhere ours is that of the groups that have one, or unknown."""
-    m = dict(disparities(groups))[metric]
-    kind, names = DISPARITIES[metric]
-    rates = [[g.rate(name) for g in groups] for name in names]
+    m, comparison = found[metric, None], resolve(metric)
+    groups = {g for _, g in found if g is not None}
+    rates = [[found[name, g] for g in groups] for name in comparison.rates]
     if all(r.known for row in rates for r in row) and len(groups) > 1:
         if m.value is None:
-            assert kind == "ratio"
+            assert comparison.kind == "ratio"
             assert m.reason == "zero_denominator"
             assert any(all(r.value == 0 for r in row) for row in rates)
         else:
@@ -63,7 +71,7 @@ def check(groups: list[GroupRates], metric: str, theirs: float | None, tolerance
     if min(len(row) for row in known) < 2:
         assert m.reason is not None, metric
         return False
-    if kind == "difference":
+    if comparison.kind == "difference":
         assert m.value == pytest.approx(max(max(row) - min(row) for row in known), abs=tolerance), metric
     elif min(max(row) for row in known) == 0:
         assert m.reason == "zero_denominator"
@@ -74,53 +82,93 @@ def check(groups: list[GroupRates], metric: str, theirs: float | None, tolerance
 
 @cases("group_rates")
 def test_group_rate_vectors(case: dict[str, Any]) -> None:
-    groups = groups_of(*(case["inputs"][c] for c in ("y_true", "y_pred", "group")))
-    assert {g.group: g.n_outcomes for g in groups} == {g: e["n"] for g, e in case["expected"].items()}
-    for g in groups:
+    found = measured(*(case["inputs"][c] for c in ("y_true", "y_pred", "group")))
+    for group, expected in case["expected"].items():
+        assert found["selection_rate", group].n == expected["n"]
         for name, theirs in NAMES.items():
-            m, expected = g.rate(name), case["expected"][g.group][theirs]
-            assert (m.value is None) == (expected is None), (g.group, name)
-            assert m.value == pytest.approx(expected, abs=case["tolerance_abs"]), (g.group, name)
+            m = found[name, group]
+            assert (m.value is None) == (expected[theirs] is None), (group, name)
+            assert m.value == pytest.approx(expected[theirs], abs=case["tolerance_abs"]), (group, name)
 
 
 @cases("fairlearn_default")
 def test_disparity_vectors(case: dict[str, Any]) -> None:
-    groups = groups_of(*(case["inputs"][c] for c in ("y_true", "y_pred", "group")))
-    ours = dict(disparities(groups))
+    found = measured(*(case["inputs"][c] for c in ("y_true", "y_pred", "group")))
     for metric in FAIRLEARN:
-        same = check(groups, metric, case["expected"][metric], case["tolerance_abs"])
+        same = check(found, metric, case["expected"][metric], case["tolerance_abs"])
         if case["case"].startswith(("census", "flights", "equal")):
             assert same, metric
-    predictive = ours["predictive_parity_difference"].value
+    predictive = found["predictive_parity_difference", None].value
     assert (predictive is None) == (case["expected"]["predictive_parity_difference"] is None)
     assert predictive == pytest.approx(case["expected"]["predictive_parity_difference"], abs=case["tolerance_abs"])
 
 
 rows = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.sampled_from("abcd")), min_size=1, max_size=60)
+RATIO = {                           # of the confusion matrix [[tn, fp], [fn, tp]], flattened
+    "selection_rate": ((1, 3), (0, 1, 2, 3)), "accuracy": ((0, 3), (0, 1, 2, 3)),
+    "favourable_rate": ((2, 3), (0, 1, 2, 3)),
+    "true_positive_rate": ((3,), (2, 3)), "false_negative_rate": ((2,), (2, 3)),
+    "false_positive_rate": ((1,), (0, 1)), "true_negative_rate": ((0,), (0, 1)),
+    "positive_predictive_value": ((3,), (1, 3)), "false_discovery_rate": ((1,), (1, 3)),
+    "negative_predictive_value": ((0,), (0, 2)), "false_omission_rate": ((2,), (0, 2)),
+}  # fmt: skip
+COMPARED = {f"{rate}_{kind}{to}": (rate, kind, method) for rate in RATES for kind in ("difference", "ratio")
+            for to, method in (("", "between_groups"), ("_to_overall", "to_overall"))}  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+def rate_of(name: str, labels: Sequence[int], decisions: Sequence[int]) -> float:
+    """A rate from scikit-learn's confusion matrix; 0 where it has no denominator, as Fairlearn has it."""
+    matrix = skm.confusion_matrix(labels, decisions, labels=[0, 1]).ravel()
+    counted, of = RATIO[name]
+    return float(matrix[list(counted)].sum() / max(matrix[list(of)].sum(), 1))
+
+
+@pytest.mark.parametrize("metric", FAIRLEARN)
+@ORACLE
 @given(rows)
-def test_disparities_agree_with_fairlearn(table: list[tuple[int, int, str]]) -> None:
+def test_disparities_agree_with_fairlearn(metric: str, table: list[tuple[int, int, str]]) -> None:
     labels, decisions, group = zip(*table, strict=True)
-    groups = groups_of(labels, decisions, group)
-    for metric in FAIRLEARN:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            theirs = getattr(fl, metric)(labels, decisions, sensitive_features=list(group))
-        check(groups, metric, float(theirs), 1e-12)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        theirs = getattr(fl, metric)(labels, decisions, sensitive_features=list(group))
+    check(measured(labels, decisions, group), metric, float(theirs), 1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("rate", list(RATES))
+@ORACLE
 @given(rows)
-def test_group_rates_agree_with_fairlearn(table: list[tuple[int, int, str]]) -> None:
+def test_rates_and_their_aggregations_agree_with_scikit_learn(rate: str, table: list[tuple[int, int, str]]) -> None:
+    """Any rate by group, its difference and its ratio, between the groups and to the whole."""
     labels, decisions, group = zip(*table, strict=True)
-    names = [n for n in NAMES if n not in ("positive_predictive_value", "accuracy")]
-    frame = fl.MetricFrame(
-        metrics={n: getattr(fl, n) for n in names}, y_true=labels, y_pred=decisions, sensitive_features=list(group)
-    )
-    for g in groups_of(labels, decisions, group):
-        for name in names:
-            m = g.rate(name)
-            # Fairlearn gives 0 (and for a single class 0 or 1 by the one it sees) where the denominator is empty.
-            if m.value is not None:
-                assert m.value == pytest.approx(frame.by_group[name][g.group], abs=1e-12), name
+    mine = {metric: how for metric, how in COMPARED.items() if how[0] == rate}
+    found, values = measured(labels, decisions, group, list(mine)), []
+    for g in set(group):
+        at = [i for i, x in enumerate(group) if x == g]
+        m = found[rate, g]
+        if m.value is not None:
+            values.append(rate_of(rate, [labels[i] for i in at], [decisions[i] for i in at]))
+            assert m.value == pytest.approx(values[-1], abs=1e-12)
+    if len(values) < 2 or len(values) < len(set(group)):
+        return
+    overall = rate_of(rate, labels, decisions)
+    for metric, (_, kind, method) in mine.items():
+        pairs = [(v, overall) for v in values] if method == "to_overall" else [(min(values), max(values))]
+        if kind == "difference":
+            assert found[metric, None].value == pytest.approx(max(abs(a - b) for a, b in pairs), abs=1e-12)
+        elif max(values) == 0:
+            assert found[metric, None].reason == "zero_denominator"
+        else:
+            ratio = min(min(a, b) / max(a, b) for a, b in pairs)
+            assert found[metric, None].value == pytest.approx(ratio, abs=1e-12)
+
+
+def test_aggregations_are_those_of_a_metric_frame() -> None:
+    """Fairlearn's own words for the same: ``between_groups`` and ``to_overall``, of difference and ratio."""
+    labels = [1, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0]
+    decisions = [1, 1, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 1]
+    group = list("aaaabbbccccbb")
+    found = measured(labels, decisions, group, list(COMPARED))
+    functions = {rate: (lambda y, d, rate=rate: rate_of(rate, y, d)) for rate in RATES}
+    frame = fl.MetricFrame(metrics=functions, y_true=labels, y_pred=decisions, sensitive_features=group)
+    for metric, (rate, kind, method) in COMPARED.items():
+        theirs = (frame.difference if kind == "difference" else frame.ratio)(method=method)[rate]
+        assert found[metric, None].value == pytest.approx(theirs, abs=1e-12), metric

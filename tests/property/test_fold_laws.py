@@ -101,7 +101,7 @@ class Store:
             self.digests |= dict(zip(zip(new.ids, new.versions, strict=True), new.digests.tolist(), strict=True))
             packed = new.pack()     # through the bytes that the database keeps
             self.entries.append(
-                Entries.unpack(new.ids, new.versions, new.roles, new.digests, new.buckets, packed, len(SPACE.axes))
+                Entries.unpack(new.ids, new.versions, new.roles, new.digests, new.buckets, packed, 1, len(SPACE.axes))
             )
         self._add(result)
 
@@ -132,8 +132,9 @@ def joined_entries(parts: list[Entries]) -> Entries:
     lists = [[x for e in parts for x in getattr(e, name)] for name in names]
     arrays = [
         np.concatenate([getattr(e, name) for e in parts] or [np.zeros(0, np.int64)])
-        for name in ("digests", "buckets", "outputs", "decisions", "predicted")
+        for name in ("digests", "buckets", "decisions")
     ]
+    arrays.append(np.concatenate([e.predicted for e in parts] or [np.zeros((0, 1))]))
     groups = np.concatenate([e.groups for e in parts] or [np.zeros((0, len(SPACE.axes)), np.int64)])
     return Entries(*lists, *arrays, groups)  # type: ignore[arg-type, call-arg]
 

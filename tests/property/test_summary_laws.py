@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import struct
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from detectors.summaries.counting import HALVES, cross_count, occurrences
 from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid, grid_from_json
 from detectors.summaries.space import example_space
 from detectors.summaries.summary import Summary, dense_sum, quantise
+from monitor.fold.strata import Stratum, stratify, summarise
 
 SIZE = 40
 finite = st.floats(-1e3, 1e3)
@@ -64,6 +68,39 @@ def test_foreign_bytes_are_no_summary():
         Summary.from_bytes(b"XX1" + bytes(20))
 
 
+@given(st.lists(st.integers(0, 50), max_size=60), st.sampled_from([51, 5_000]))
+def test_occurrences_are_the_same_by_sorting_and_by_counting(codes, size):
+    found, counts = occurrences(np.array(codes, np.int64), size)
+    assert dict(zip(found.tolist(), counts.tolist(), strict=True)) == Counter(codes)
+    assert (np.diff(found) > 0).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 2)), max_size=40))
+def test_a_cross_count_counts_each_combination(rows):
+    columns = np.array(rows, np.int8).reshape(-1, 3).T
+    found = cross_count(list(columns), (4, 2, 3))
+    assert {tuple(k): int(found[tuple(k)]) for k in np.argwhere(found).tolist()} == Counter(rows)
+
+
+strata = st.tuples(st.sampled_from([0, 3_600]), st.sampled_from("ab"), st.sampled_from(["champion", "shadow"]))
+
+
+@given(st.lists(st.tuples(strata, st.integers(0, 9), st.integers(0, 9), st.integers(-9, 9)), max_size=40),
+       st.sampled_from([1, 200]))  # fmt: skip
+def test_strata_are_counted_each_for_itself(rows, times):
+    """Few rows are counted together and many stratum by stratum; both are the plain count of each stratum's rows."""
+    rows = rows * times
+    where = [r[0] for r in rows]
+    numbers = np.array([r[1:] for r in rows], np.int64).reshape(-1, 3)
+    names, codes = stratify(np.array([w[0] for w in where], np.int64), [w[1] for w in where], [w[2] for w in where])
+    sums = np.bincount(codes, weights=numbers[:, 2] / 4, minlength=len(names))[:, None]
+    found = summarise(20, names, codes, [numbers[:, 0], numbers[:, 1] + 10], sums)
+    assert set(found) == {Stratum(*w) for w in where}
+    for stratum, summary in found.items():
+        mine = numbers[[i for i, w in enumerate(where) if w == stratum]]
+        assert summary == Summary.of(np.r_[mine[:, 0], mine[:, 1] + 10], mine[:, 2:].sum(axis=0) / 4)
+
+
 rows = st.lists(
     st.tuples(
         st.one_of(st.floats(), st.integers(0, 100).map(float)),
@@ -107,6 +144,69 @@ def test_taking_rows_back_leaves_the_others(kept, late):
 
 numeric_grids = st.builds(NumericGrid, st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 grids = st.one_of(numeric_grids, st.builds(UniformGrid, st.integers(1, 3000)))
+
+
+def slow_cell(grid: NumericGrid, x: float) -> int:
+    """The definition: the octave and its 64th part of ``(x - centre) / scale`` in single precision, on either side."""
+    if np.isnan(x):
+        return 0
+    with np.errstate(over="ignore"):
+        z = float(np.float32((np.float64(x) - grid.centre) / grid.scale))
+    (bits,) = struct.unpack("<I", struct.pack("<f", abs(z)))
+    arm = min(max((bits >> 17) - (119 << 6) + 1, 0), 1_025)
+    return 1_026 - arm if z < 0 else 1_026 + arm
+
+
+@given(numeric_grids, st.lists(st.floats(), min_size=1, max_size=30))
+@example(NumericGrid(0.0, 1.0), [2.0**-8, -(2.0**-8), np.nextafter(2.0**-8, 0), 256.0, np.nextafter(256.0, 0), -0.0])
+@example(NumericGrid(1e308, 1e-3), [np.inf, -np.inf, np.nan, -1e308, 5e-324])
+def test_numeric_cells_are_those_of_the_definition_and_counts_theirs(grid, values):
+    x = np.array(values)
+    cells = grid.cells(x)
+    assert cells.tolist() == [slow_cell(grid, v) for v in values]
+    assert np.array_equal(grid.count(x), np.bincount(cells, minlength=grid.size))
+
+
+@pytest.mark.parametrize("grid", [NumericGrid(0.0, 1.0), NumericGrid(0.3, 7.0)])
+def test_counts_of_many_values_are_those_of_their_cells(grid):
+    """Every upper half of a single-precision number, with every kind of lower half, counted without finding cells."""
+    halves = np.repeat(np.arange(HALVES, dtype=np.uint32) << 16, 3) + np.tile(np.uint32([0, 1, 0xFFFF]), HALVES)
+    with np.errstate(invalid="ignore"):         # signalling NaNs are among them
+        x = np.random.default_rng(1).permutation(halves).view(np.float32).astype(np.float64)
+    assert np.array_equal(grid.count(x), np.bincount(grid.cells(x), minlength=grid.size))
+
+
+@given(st.lists(st.floats(), max_size=30), st.integers(1, 3000), st.data())
+def test_uniform_cells_are_those_of_the_definition_and_counts_theirs(values, n, data):
+    grid, x = UniformGrid(n), np.array(values, np.float64)
+    cells = [0 if np.isnan(v) else 1 + min(int(min(max(v, 0.0), 1.0) * n), n - 1) for v in values]
+    assert grid.cells(x).tolist() == cells
+    assert np.array_equal(grid.count(x), np.bincount(cells, minlength=grid.size))
+    codes = data.draw(st.lists(st.integers(0, 2), min_size=len(values), max_size=len(values)))
+    by_code = grid.count_by(x, np.array(codes, np.int8), 3)
+    found = {tuple(k): int(by_code[tuple(k)]) for k in np.argwhere(by_code).tolist()}
+    assert found == Counter(zip(codes, cells, strict=True))
+
+
+words = st.one_of(st.none(), st.text(max_size=3), st.sampled_from(["a", "b", "ab", "ba", "é", "\0", "a\0"]))
+one_byte, two_bytes = st.sampled_from("abcz"), st.sampled_from(["ab", "ba", "é", "a\0"])
+texts = st.one_of(*(st.lists(w, max_size=20) for w in (words, one_byte, two_bytes)))
+kinds = st.sampled_from([pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+
+
+@given(texts, st.sets(st.sampled_from(["a", "b", "ab", "é", "\0", ""])), st.integers(0, 3), kinds)
+def test_text_in_arrow_has_the_cells_of_its_words(values, categories, skipped, kind):
+    grid = CategoryGrid(tuple(sorted(categories)))
+    column = pa.array(values, pa.string()).cast(kind).slice(skipped)
+    cells = grid.cells(values[skipped:])
+    assert np.array_equal(grid.cells_in(column), cells)
+    assert np.array_equal(grid.count(column), np.bincount(cells, minlength=grid.size))
+
+
+def test_a_column_of_nulls_alone_is_missing():
+    grid = CategoryGrid(("a",))
+    assert grid.cells_in(pa.nulls(2)).tolist() == [0, 0]
+    assert grid.count(pa.nulls(2)).tolist() == [2, 0, 0]
 
 
 @given(numeric_grids, st.lists(st.floats(allow_nan=False), min_size=2, max_size=30))

@@ -41,9 +41,11 @@ def fold(vigil: App, model: str) -> None:
 
 
 def report(vigil: App, model: str, start: datetime, end: datetime) -> dict[tuple[str, str | None, str | None], Any]:
-    """The points of a window by metric, attribute and group."""
+    """The points of a window by metric, attribute and group; those of one column or segment
+    are left out."""
     state = vigil.model_state(model)
     assert state is not None
     watch = queries.watch_of(vigil.spec(model, state.declaration), state)
     found = vigil.ask(queries.report, state, watch, to_micros(start), to_micros(end), None, None)
-    return {(p["metric"], p["scope"]["attribute"], p["scope"]["group"]): p for p in found["points"]}
+    whole = [p for p in found["points"] if not any(p["scope"][k] for k in ("feature", "output", "segment"))]
+    return {(p["metric"], p["scope"]["attribute"], p["scope"]["group"]): p for p in whole}

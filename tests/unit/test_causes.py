@@ -44,7 +44,8 @@ def test_noise_other_metrics_outputs_groups_and_unknowns_are_no_causes():
 def test_a_cause_says_what_it_is():
     (cause,) = rank_causes([point(Scope(feature="RELP"), 0.897, 0.877, 0.915)])
     text = "RELP moved 0.90 (0.88 to 0.92) from may, in Jensen-Shannon distance"
-    assert cause == Cause("RELP", "jensen_shannon", 0.897, (0.877, 0.915), text)
+    assert cause == Cause("RELP", "jensen_shannon", 0.897, (0.877, 0.915), None, text)
     assert cause.as_dict() == {
-        "feature": "RELP", "metric": "jensen_shannon", "value": 0.897, "interval": [0.877, 0.915], "text": text,
+        "feature": "RELP", "metric": "jensen_shannon", "value": 0.897, "interval": [0.877, 0.915], "output": None,
+        "text": text,
     }  # fmt: skip

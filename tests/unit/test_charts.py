@@ -13,8 +13,9 @@ import vl_convert
 from api import charts
 from detectors.point import Measurement, MetricPoint, Reason
 from detectors.scope import Scope, Window
+from detectors.streams import DETECTORS
 from monitor.times import to_micros
-from monitor.views import Distribution, Judged
+from monitor.views import Cell, Distribution, Judged
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -62,11 +63,35 @@ def test_a_gap_is_a_gap_and_not_a_line_across() -> None:
 
 
 def test_a_layer_without_rows_is_left_out() -> None:
+    assert "nothing known yet" in drawn(charts.trend([], "bias", reference=0.5))
     plain = charts.trend([week(0, 0.9, limit=None, low=None, high=None), week(1, 0.8, limit=None)], "bias")
     assert {layer["mark"]["style"] for layer in plain["layer"]} == {"interval", "value", "settled", "hover"}
     nothing = charts.trend([week(0, None, limit=None)], "bias", reference=0.5)
     assert [layer["mark"]["style"] for layer in nothing["layer"]] == ["empty", "hover"]
     assert "nothing known yet" in drawn(nothing)
+
+
+def test_an_estimate_is_dashed_and_stands_alone_where_no_outcome_is_known() -> None:
+    known = [week(0, 0.9), week(1, 0.88), week(2, None), week(3, None)]
+    expected = [week(i, v) for i, v in enumerate((0.89, 0.87, 0.85, None))]
+    spec = charts.trend(known, "ROC AUC", estimates=expected)
+    styles = [layer["mark"]["style"] for layer in spec["layer"]]
+    assert styles == ["interval", "estimate-interval", "limit", "estimate", "value", "settled", "hover"]
+    rows = spec["data"]["values"]
+    assert [r.get("estimate") for r in rows] == [0.89, 0.87, 0.85, None]
+    assert [r.get("estimate_low") for r in rows] == [None, None, pytest.approx(0.83), None]
+    lines = re.findall(r'aria-roledescription="line mark"[^>]*?d="([^"]+)"', drawn(spec))
+    assert [p.count("L") for p in lines] == [3, 2, 1]               # the limit, the estimate, the value
+    alone = charts.trend([week(0, None), week(1, None)], "ROC AUC", estimates=expected, reference=0.9)
+    assert {"estimate", "reference"} <= {layer["mark"]["style"] for layer in alone["layer"]}
+    assert "nothing known" not in drawn(alone)
+
+
+def test_a_signal_names_its_detector_and_old_ones_are_of_adwin() -> None:
+    of = {name: {"detail": {"detector": name}} for name in DETECTORS}
+    assert [charts.detector_title(s) for s in of.values()] == [
+        "ADWIN", "Page-Hinkley", "KSWIN", "DDM", "EDDM", "HDDM-A", "HDDM-W"]  # fmt: skip
+    assert charts.detector_title({"detail": {"direction": "up"}}) == "ADWIN"
 
 
 def test_incidents_and_signals_are_marked_on_the_axis() -> None:
@@ -85,12 +110,19 @@ def test_incidents_and_signals_are_marked_on_the_axis() -> None:
 def test_a_heat_strip_has_a_cell_for_each_value_and_a_triangle_for_each_breach() -> None:
     at = [to_micros(START + i * WEEK) for i in range(4)]
     verdicts = ("ok", "ok", "breach")
-    cells = [(n, at[i], at[i + 1], 0.1 * i, verdicts[i]) for n in ("age", "plan") for i in range(3)]
-    svg = drawn(charts.heat(cells, ["plan", "age"], 0.1))
+    cells = [
+        Cell(n, at[i], at[i + 1], 0.1 * i, None if n == "plan" else 0.05 * i, verdicts[i])
+        for n in ("age", "plan")
+        for i in range(3)
+    ]
+    spec = charts.heat(cells, ["plan", "age"], 0.1)
+    assert [r["beyond_noise"] for r in spec["data"]["values"]] == [0.0, 0.05, 0.1, 0.0, 0.1, 0.2]
+    svg = drawn(spec)
     assert (marks(svg, "rect"), marks(svg, "symbol")) == ([6], [2])
     labels = re.findall(r"<text[^>]*>(age|plan)</text>", svg)
     assert labels == ["plan", "age"]
     assert marks(drawn(charts.heat(cells[:2], ["age"], None)), "symbol") == []
+    assert "nothing known yet" in drawn(charts.heat([], ["age"], 0.1))
 
 
 def test_bars_stand_side_by_side_in_the_order_of_their_bins() -> None:
@@ -112,6 +144,12 @@ def test_a_suppressed_group_is_named_without_a_number() -> None:
     alone = charts.whiskers([few], None)
     assert [layer["mark"]["style"] for layer in alone["layer"]] == ["empty"]
     drawn(alone)
+    assert "nothing known yet" in drawn(charts.whiskers([], None))
+
+
+def test_means_by_group_have_no_percent() -> None:
+    found = [judged("1", Measurement(1.5, 900, (1.4, 1.6))), judged("2", Measurement(1.2, 700, (1.1, 1.3)))]
+    assert "%" not in "".join(re.findall(r"<text[^>]*>([^<]*)</text>", drawn(charts.whiskers(found, None, "~g"))))
 
 
 def test_every_style_has_a_look_and_every_look_is_used() -> None:

@@ -17,7 +17,7 @@ from detectors.summaries.space import Column, Space
 from detectors.summaries.summary import Summary
 from monitor.database import open_database, writing
 from monitor.fold.strata import Stratum
-from monitor.judge.measure import Watch
+from monitor.judge.watch import Watch
 from monitor.judge.windows import AMEND_EVERY, LATENESS
 from monitor.model import ModelSpec
 from monitor.store import models, summaries, tables
@@ -48,8 +48,8 @@ class Scene:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        one = Summary.of(np.array([SPACE.column_offsets[0] + 1, SPACE.axis_offsets[0] + 2]))
-        self.watch = Watch(SPEC, Reference.build("r", SPACE, [one] * 8, Summary.zero(2)))
+        one = Summary.of(np.array([SPACE.column_offsets[0] + 1, SPACE.predictions.start("axis") + 2]))
+        self.watch = Watch(SPEC, Reference.build("r", SPACE, [one] * 8))
         with writing(engine) as db:
             self.model: ModelState = models.create(db, "m", 1)
 
@@ -57,9 +57,9 @@ class Scene:
         """``n`` rows in the first hour of a day; the buckets that this touched."""
         stratum = Stratum(START + day * DAY, "v", role)
         if kind == "predictions":
-            part = Summary.of(np.repeat([SPACE.column_offsets[0] + 1, SPACE.axis_offsets[0] + 2], n))
+            part = Summary.of(np.repeat([SPACE.column_offsets[0] + 1, SPACE.predictions.start("axis") + 2], n))
         else:
-            part = Summary.of(np.repeat([SPACE.outcome_axis_offsets[0] + 4], n), np.zeros(2))
+            part = Summary.of(np.repeat([SPACE.outcomes.start("axis") + 4], n), np.zeros(SPACE.outcome_sums.size))
         with writing(self.engine) as db:
             summaries.merge(db, self.model.id, kind, {stratum: part}, {stratum: n})
         return {stratum.bucket}

@@ -13,7 +13,7 @@ from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space
 from monitor.fold.digest import row_digests
 from monitor.fold.entries import Entries
-from monitor.fold.rows import cells_of, equals, numbers, read_outcomes, read_predictions
+from monitor.fold.rows import cells_of, classes_of, numbers, read_outcomes, read_predictions
 from monitor.model import ModelSpec
 
 SPEC = ModelSpec("m", "binary_classification", favourable="1", decision_threshold=0.5)
@@ -82,10 +82,12 @@ def test_a_column_of_another_type_than_its_grid_is_read_as_far_as_it_can_be() ->
     assert numbers(words(), 0).shape == (0,)
 
 
-def test_equals_tells_a_label_from_another_and_from_none() -> None:
-    for column in (pa.array(["1", "0", None]), words("1", "0", None)):
-        assert equals(column, "1", 3).tolist() == [1, 0, -1]
-    assert equals(None, "1", 2).tolist() == [-1, -1]
+def test_a_label_is_told_from_another_and_from_none() -> None:
+    many = Space("multiclass_classification", SPACE.columns, classes=("0", "1"))
+    for column in (pa.array(["1", "0", "9", None]), words("1", "0", "9", None)):
+        assert classes_of(SPACE, SPEC, column, 4).tolist() == [1, 0, 0, -1]
+        assert classes_of(many, SPEC, column, 4).tolist() == [1, 0, 2, -1]
+    assert classes_of(SPACE, SPEC, None, 2).tolist() == [-1, -1]
 
 
 BASE: dict[str, Any] = {"features.plan": words("a", "b"), "prediction_score": pa.array([0.1, 0.2])}
@@ -132,12 +134,12 @@ def test_a_digest_knows_which_column_a_value_stands_in_and_minus_zero_is_zero() 
 
 def test_entries_survive_their_bytes() -> None:
     rows = read_predictions(SPACE, SPEC, table(**BASE), pa.RecordBatch.from_pydict({"protected.sex": words("m", None)}))
-    entries = Entries.of(rows, rows.columns[1], 3_600_000_000)
+    entries = Entries.of(rows, 3_600_000_000)
     again = Entries.unpack(
-        entries.ids, entries.versions, entries.roles, entries.digests, entries.buckets, entries.pack(), 3
+        entries.ids, entries.versions, entries.roles, entries.digests, entries.buckets, entries.pack(), 1, 3
     )
-    for name in ("outputs", "decisions", "predicted", "groups", "buckets"):
+    for name in ("decisions", "predicted", "groups", "buckets"):
         assert np.array_equal(getattr(entries, name), getattr(again, name)), name
     assert entries.buckets.tolist() == [0, 0], "the start of the hour"
     assert again.take([1]).groups.tolist() == [[1, 0, 0]]
-    assert len(Entries.unpack([], [], [], entries.digests[:0], entries.buckets[:0], [], 3)) == 0
+    assert len(Entries.unpack([], [], [], entries.digests[:0], entries.buckets[:0], [], 1, 3)) == 0

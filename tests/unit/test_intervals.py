@@ -5,18 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import ndtr
+from scipy.stats import binom, studentized_range
 
-from detectors.disparities import disparity
+from detectors.clusters import counted_design_effect, design_effect
+from detectors.disparities import Against, Kind, Proportions, Spans, between, critical, disparity, from_overall
 from detectors.intervals import (
     Limits,
     auc_interval,
+    cautious_at,
     mean_interval,
     mover_difference,
     mover_mean,
     mover_ratio,
+    normal_quantile,
     wilson,
+    wilson_at,
     wilson_limits,
 )
+from detectors.simultaneous import all_pairs, many_to_one
+from detectors.summaries.summary import Ints
 
 
 def limits(k: int, n: int, confidence: float = 0.95) -> Limits:
@@ -81,28 +88,106 @@ def test_no_interval_of_a_mean_from_one_row_and_a_point_from_equal_rows() -> Non
     assert mean_interval(6.0, 12.0, 3) == (2.0, 2.0)
 
 
-def test_largest_minus_smallest_of_equal_groups_is_significant_in_at_most_one_of_twenty() -> None:
-    """Nine equal groups: a plain interval of the two extremes excludes zero in more than half of the samples."""
-    rng = np.random.default_rng(9)
-    n = np.full(9, 300)
-    samples = rng.binomial(300, 0.3, (600, 9))
-    plain = [
-        mover_difference(limits(int(k.max()), 300), limits(int(k.min()), 300)).lower[0] > 0 for k in samples
-    ]
-    differences = [disparity("difference", k, n).interval for k in samples]
-    ratios = [disparity("ratio", k, n).interval for k in samples]
-    assert np.mean(plain) > 0.5
-    assert np.mean([i is not None and i[0] > 0 for i in differences]) <= 0.06
-    assert np.mean([i is not None and i[1] < 1 for i in ratios]) <= 0.06
+def disparities(kind: Kind, k: Ints, n: Ints, reference: int | None = None, confidence: float = 0.95) -> Spans:
+    """The disparities of many samples at once: ``k`` of shape (samples, groups)."""
+    rows, known = Proportions(k, np.broadcast_to(n, k.shape)), np.ones(k.shape, bool)
+    against: Against = "groups" if reference is None else "reference"
+    z = critical(against, known[:1], np.array([1]), confidence)
+    return between(kind, rows.at(normal_quantile(confidence)), rows.far(z), known, reference)
 
 
-def test_disparity_intervals_cover_the_true_disparity() -> None:
-    rng = np.random.default_rng(10)
-    rates, n = np.array([0.30, 0.32, 0.36, 0.40]), np.array([400, 150, 800, 300])
-    samples = rng.binomial(n, rates, (400, 4))
-    for kind, truth, reference in (("difference", 0.1, None), ("ratio", 0.75, None), ("difference", 0.08, 1)):
-        found = [disparity(kind, k, n, reference).interval for k in samples]  # type: ignore[arg-type]
-        assert np.mean([i is not None and i[0] <= truth <= i[1] for i in found]) >= 0.94, kind
+def test_a_disparity_is_one_row_of_many() -> None:
+    n = np.array([40, 300, 100])
+    k = np.random.default_rng(1).binomial(n, 0.3, (20, 3))
+    for kind, reference in (("difference", None), ("ratio", None), ("difference", 1)):
+        found = disparities(kind, k, n, reference)  # type: ignore[arg-type]
+        for row, value, low, high in zip(k, *(x.tolist() for x in found), strict=True):
+            one = disparity(kind, row, n, reference)  # type: ignore[arg-type]
+            assert (one.value, one.interval) == (value, (low, high))
+
+
+def test_a_plain_interval_of_the_two_extremes_of_nine_equal_groups_is_wrong_in_half_of_the_samples() -> None:
+    k = np.random.default_rng(9).binomial(300, 0.3, (1_000, 9))
+    largest, smallest = (wilson_limits(x, np.full(1_000, 300)) for x in (k.max(axis=1), k.min(axis=1)))
+    assert np.mean(mover_difference(largest, smallest).lower > 0) > 0.5
+    assert np.mean(disparities("difference", k, np.array(300)).lower > 0) <= 0.065
+
+
+@pytest.mark.parametrize("groups", [2, 5, 9, 12])
+@pytest.mark.parametrize("size", [30, 300, 30_000, (30, 30_000)])
+@pytest.mark.parametrize("rate", [0.02, 0.3])
+def test_equal_groups_differ_in_at_most_one_of_twenty_samples(
+    groups: int, size: int | tuple[int, int], rate: float
+) -> None:
+    """Of 2 to 12 groups of 30 to 30,000: 0.065 is three standard errors of 2,000 samples above 0.05."""
+    n = np.geomspace(*size, groups).astype(int) if isinstance(size, tuple) else np.full(groups, size)
+    k = np.random.default_rng(groups).binomial(n, rate, (2_000, groups))
+    assert np.mean(disparities("difference", k, n).lower > 0) <= 0.065
+    assert np.mean(disparities("ratio", k, n).upper < 1) <= 0.065
+    for reference in (0, groups - 1):
+        assert np.mean(disparities("difference", k, n, reference).lower > 0) <= 0.065
+
+
+RATES = {"one out": [0.3, 0.3, 0.3, 0.45], "halves": [0.3, 0.3, 0.4, 0.4], "steps": [0.1, 0.15, 0.2, 0.25]}
+
+
+@pytest.mark.parametrize("rates", RATES.values(), ids=RATES)
+@pytest.mark.parametrize("size", [100, 1_000, 10_000])
+def test_disparity_intervals_cover_the_true_disparity(rates: list[float], size: int) -> None:
+    p, n = np.array(rates), np.array([size, size // 2, 2 * size, size])
+    k = np.random.default_rng(10).binomial(n, p, (2_000, 4))
+    for kind, truth in (("difference", p.max() - p.min()), ("ratio", p.min() / p.max())):
+        found = disparities(kind, k, n)  # type: ignore[arg-type]
+        assert np.mean((found.lower <= truth) & (truth <= found.upper)) >= 0.935, kind
+    found = disparities("difference", k, n, 1)
+    truth = np.abs(p - p[1]).max()
+    assert np.mean((found.lower <= truth) & (truth <= found.upper)) >= 0.935
+
+
+def test_from_the_whole_covers_too_though_the_group_is_part_of_it() -> None:
+    p, n = np.array([0.3, 0.35, 0.42]), np.array([200, 500, 900])
+    k = np.random.default_rng(13).binomial(n, p, (2_000, 3))
+    total, share = k.sum(axis=1, keepdims=True), np.broadcast_to(n / n.sum(), k.shape)
+    group = Proportions(k, np.broadcast_to(n, k.shape))
+    rest = Proportions(total - k, np.broadcast_to(n.sum() - n, k.shape))
+    known = np.ones(k.shape, bool)
+    z = critical("overall", known[:1], np.array([1]))
+    near, far = (group.at(normal_quantile(0.95)), rest.at(normal_quantile(0.95))), (group.far(z), rest.far(z))
+    whole = (n * p).sum() / n.sum()
+    for kind, truth in (("difference", np.abs(p - whole).max()), ("ratio", min((p / whole).min(), (whole / p).min()))):
+        found = from_overall(kind, near, far, share, known)  # type: ignore[arg-type]
+        assert np.mean((found.lower <= truth) & (truth <= found.upper)) >= 0.935, kind
+
+
+def test_cautious_limits_hold_in_the_tails_of_rare_counts() -> None:
+    """At 3.1 standard errors one in 1,000: Wilson's lower limit fails twenty times as often, the cautious does not."""
+    k = np.arange(31)
+    chance = binom.pmf(k, 30, 0.02)
+    for limits, bad in ((wilson_at, 0.02), (cautious_at, 0.0)):
+        missed = chance[limits(k, np.full(31, 30), 3.1).lower > 0.02].sum()
+        assert missed > bad if bad else missed < 0.004
+    found, plain = cautious_at(k, np.full(31, 30), 3.1), wilson_at(k, np.full(31, 30), 3.1)
+    assert (found.lower <= plain.lower).all()
+    assert (found.upper >= plain.upper).all()
+    assert found.lower == pytest.approx(1 - found.upper[::-1])
+
+
+@pytest.mark.parametrize("groups", [2, 3, 9, 50])
+def test_critical_values_are_those_of_the_studentised_range(groups: int) -> None:
+    for families, level in ((1, 0.95), (2, 0.975)):
+        theirs = studentized_range.ppf(level, groups, np.inf) / 2**0.5
+        assert all_pairs(groups, families) == pytest.approx(theirs, abs=1e-6)
+    bonferroni = normal_quantile(1 - 0.05 / (groups * (groups - 1) / 2))
+    assert many_to_one(groups - 1) <= all_pairs(groups) + 1e-12 <= bonferroni + 1e-9
+
+
+def test_a_design_effect_is_that_of_the_rows_of_each_subject() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.integers(1, 8, 5_000)
+    cells, signs = rng.integers(0, 1_024, rows.size), rng.choice([-1, 1], rows.size)
+    sketch = np.bincount(cells, weights=signs * rows, minlength=1_024).astype(np.int64)
+    assert design_effect(sketch, int(rows.sum())) == pytest.approx(counted_design_effect(rows), rel=0.15)
+    assert counted_design_effect(np.zeros(3, np.int64)) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def fold(z: np.ndarray) -> Summary:
 
 
 def build(z: np.ndarray, blocks: int = BLOCKS) -> Reference:
-    return Reference.build("r", SPACE, [fold(b) for b in np.array_split(z, blocks)], Summary.zero(2))
+    return Reference.build("r", SPACE, [fold(b) for b in np.array_split(z, blocks)])
 
 
 def distances(reference, z):

@@ -346,3 +346,62 @@ def test_the_clock_is_an_argument() -> None:
     schema = Schema(CLASSIFIER, CLASSIFIER.features)
     assert normalise(columns, schema, "predictions", "B", NOW - timedelta(hours=2)).accepted == 0
     assert normalise(columns, schema, "predictions", "B", NOW).accepted == 1
+
+
+MANY = ModelSpec.from_dict({
+    "model": "pets", "task": "multiclass_classification", "classes": ["cat", "dog", 3],
+    "features": {"vector": "embedding[3]"},
+})  # fmt: skip
+SCORES = {"cat": 0.2, "dog": 0.7, "3": 0.1}
+
+
+def pet(**changes: Any) -> dict[str, Any]:
+    good = {"prediction_id": "p", "timestamp": T, "prediction_score": SCORES, "features": {"vector": [1, 2.5, -3]}}
+    return {key: value for key, value in (good | changes).items() if value is not ...}
+
+
+def test_the_score_of_each_class_is_a_column_and_an_embedding_a_list() -> None:
+    batch = take([pet(), pet(prediction_score=..., prediction_label="dog", features={})], spec=MANY)
+    assert batch.table["prediction_score.dog"].to_pylist() == [0.7, None]
+    assert batch.table["prediction_score.3"].to_pylist() == [0.1, None]
+    assert batch.table["features.vector"].type == pa.list_(pa.float32(), 3)
+    assert batch.table["features.vector"].to_pylist() == [[1, 2.5, -3], None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "reason"),
+    [
+        ({"prediction_score": 0.7}, "prediction_score", "is no map; send one from class to probability"),
+        ({"prediction_score": {"cat": 1.0}}, "prediction_score", "has no class 'dog'"),
+        ({"prediction_score": SCORES | {"dog": 1.7}}, "prediction_score", "is outside of 0 to 1"),
+        ({"prediction_score": ...}, "prediction_label", "is missing"),
+        ({"features": {"vector": [1, 2]}}, "features.vector", "is no list of 3 finite numbers"),
+        ({"features": {"vector": [1, 2, "x"]}}, "features.vector", "is no list of 3 finite numbers"),
+        ({"features": {"vector": [1, 2, 1e300]}}, "features.vector", "is no list of 3 finite numbers"),
+        ({"features": {"vector": 4}}, "features.vector", "is no list of 3 finite numbers"),
+    ],
+)
+def test_bad_scores_and_vectors(changes: dict[str, Any], field: str, reason: str) -> None:
+    found = one_reject(pet(**changes), spec=MANY, good=pet())
+    assert (found.field, found.reason[: len(reason)]) == (field, reason)
+
+
+def test_arrow_brings_the_same_scores_and_vectors() -> None:
+    rows = [pet(), pet(prediction_id="q")]
+    columns = {
+        "prediction_id": pa.array(["p", "q"]),
+        "timestamp": pa.array([T, T]),
+        "prediction_score": pa.array([SCORES, SCORES]),
+        "features.vector": pa.array([[1, 2.5, -3], [1, 2.5, -3]], pa.list_(pa.float64())),
+    }
+    assert take_columns(columns, spec=MANY).table.equals(take(rows, spec=MANY).table)
+    ragged = columns | {"features.vector": pa.array([[1.0, 2.5, -3.0], [1.0]])}
+    batch = take_columns(ragged, spec=MANY)
+    assert ([r.row for r in batch.rejects], batch.accepted) == ([1], 1)
+    bad = columns | {"features.vector": pa.array([[1.0, 2.5, -3.0], [1.0, float("nan"), 2.0]])}
+    assert [r.row for r in take_columns(bad, spec=MANY).rejects] == [1]
+
+
+def test_lists_of_one_length_are_inferred_as_an_embedding() -> None:
+    assert infer_features(Columns({"features.v": [[1.0, 2.0], None, [3, 4]]}, 3)) == {"v": "embedding[2]"}
+    assert infer_features(Columns({"features.v": pa.array([[1.0], [3.0, 4.0]])}, 2)) == {"v": "categorical"}

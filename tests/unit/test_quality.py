@@ -7,11 +7,11 @@ import pytest
 
 from detectors.intervals import wilson
 from detectors.point import Reason
-from detectors.quality import measure_quality
+from detectors.quality import duplicate_rate, measure_quality
 from detectors.reference import Reference
 from detectors.scope import Scope
 from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid
-from detectors.summaries.space import Column, Space
+from detectors.summaries.space import CONTENTS, Column, Space
 from detectors.summaries.summary import Summary
 
 AGE, PLAN, SCORE = Scope(feature="age"), Scope(feature="plan"), Scope(output="score")
@@ -34,11 +34,11 @@ SPACE = space_with(CategoryGrid(("basic", "plus")))
 def rows(age, plan, score, space=SPACE) -> Summary:
     values = np.asarray(age, float), plan, np.asarray(score, float)
     cells = [c.grid.cells(v) + o for c, v, o in zip(space.columns, values, space.column_offsets, strict=False)]
-    return Summary.of(np.concatenate([*cells, np.full(len(plan), space.axis_offsets[0] + 2)]))
+    return Summary.of(np.concatenate([*cells, np.full(len(plan), space.predictions.start("axis") + 2)]))
 
 
 def points_of(window, space=SPACE, ages=(20.0, 60.0)) -> dict:
-    reference = Reference.build("r", space, [rows(ages, ["basic", "plus"], [0.1, 0.9], space)], Summary.zero(2))
+    reference = Reference.build("r", space, [rows(ages, ["basic", "plus"], [0.1, 0.9], space)])
     return {(m, s): p for m, s, p in measure_quality(reference, window.dense(space.prediction_size))}
 
 
@@ -53,7 +53,9 @@ def test_rates_are_counts_over_the_right_rows():
     assert (points["unseen_category_rate", PLAN].value, points["unseen_category_rate", PLAN].n) == (1 / 3, 3)
     assert (points["out_of_range_rate", AGE].value, points["out_of_range_rate", AGE].n) == (2 / 4, 4)
     assert points["out_of_range_rate", AGE].interval == wilson(2, 4)
-    assert len(points) == 6
+    assert points["mode_share", AGE].value == 1 / 4
+    assert (points["distinct_count", PLAN].value, points["vanished_category_rate", PLAN].value) == (2.0, 0.0)
+    assert len(points) == 15
 
 
 def test_infinities_are_out_of_range():
@@ -83,3 +85,26 @@ def test_other_is_not_unseen_where_the_list_of_categories_was_cut():
 def test_no_range_where_the_reference_has_no_values():
     points = points_of(rows([30.0], ["plus"], [0.5]), ages=(np.nan, np.nan))
     assert points["out_of_range_rate", AGE].reason is Reason.NO_REFERENCE
+
+
+def test_a_category_that_is_gone_is_told_from_one_that_was_not_drawn():
+    common = ["basic"] * 50 + ["plus"] * 50
+    reference = Reference.build("r", SPACE, [rows([20.0] * 100, common, [0.5] * 100)])
+
+    def vanished(n):
+        window = rows([20.0] * n, ["basic"] * n, [0.5] * n).dense(SPACE.prediction_size)
+        return {(m, s): p for m, s, p in measure_quality(reference, window)}["vanished_category_rate", PLAN]
+
+    assert (vanished(2).value, vanished(2).interval) == (0.5, (0.0, 0.5)), "two rows may well be of one category"
+    assert vanished(40).interval == (0.5, 0.5)
+
+
+def test_rows_that_are_alike_are_counted_and_too_many_to_count_are_unknown():
+    rng = np.random.default_rng(1)
+    for distinct, copies in ((2000, 1), (2000, 3), (20_000, 2)):
+        hashed = np.bincount(rng.integers(0, CONTENTS, distinct), minlength=CONTENTS) * copies
+        m = duplicate_rate(hashed, distinct * copies)
+        assert m.value == pytest.approx(1 - 1 / copies, abs=0.02)
+        assert m.interval[0] <= 1 - 1 / copies <= m.interval[1]
+    crowd = np.bincount(rng.integers(0, CONTENTS, 100_000), minlength=CONTENTS)
+    assert duplicate_rate(crowd, 100_000).reason is Reason.HIGH_CARDINALITY

@@ -73,6 +73,7 @@ def test_pages_are_whole_whatever_their_size_and_carry_the_verdicts(db: Connecti
         assert [p["value"] for p in found] == [0.2, None] * 7, limit
         assert [len(p["verdicts"]) for p in found] == [1, 0] * 7, limit
     said = {"monitor": "m/psi", "verdict": "breach", "reason": None, "limit": 0.1, "severity": "warning"}
+    said["needed"] = None
     assert pages(db, 1, limit=14)[0]["verdicts"] == [said]
     assert pages(db, 3) == []
 
@@ -113,8 +114,9 @@ def test_a_window_lies_on_the_grain_or_not(start: datetime, end: datetime, expec
 def test_a_report_of_any_hours_is_the_sum_of_their_buckets(db: Connection) -> None:
     model = models.create(db, "m", 1)
     assert queries.watch_of(ModelSpec("m", "binary_classification", favourable="1"), model) is None
-    rows = Summary.of(np.array([SPACE.column_offsets[0] + 1, SPACE.column_offsets[1] + 5, SPACE.axis_offsets[0] + 2]))
-    model.reference = Reference.build("june", SPACE, [rows] * 8, Summary.zero(2)).to_bytes()
+    at = SPACE.column_offsets
+    rows = Summary.of(np.array([at[0] + 1, at[1] + 5, SPACE.predictions.start("axis") + 2]))
+    model.reference = Reference.build("june", SPACE, [rows] * 8).to_bytes()
     watch = queries.watch_of(ModelSpec("m", "binary_classification", favourable="1"), model)
     assert watch is not None
     for hour in range(5):
@@ -137,4 +139,6 @@ def test_a_report_of_any_hours_is_the_sum_of_their_buckets(db: Connection) -> No
     assert {p["scope"]["feature"] for p in narrowed["points"]} == {"c"}
     assert all(v["point"]["scope"]["feature"] == "c" for v in narrowed["verdicts"])
     assert report(9, 10)["points"], "an empty window has points that say so"
-    assert all(p["value"] in (None, 0.0) for p in report(9, 10)["points"])
+    of_none = {p["metric"]: p["value"] for p in report(9, 10)["points"] if p["value"]}
+    assert of_none == {"freshness": 5 * 3600.0}, "it is five hours since the last row came"
+    assert (whole["carriers"], whole["correlations"]) == ([], []), "no outcomes, no two numbers"

@@ -13,6 +13,7 @@ from incidents.commands import AddEvidence, Clock, Command, Open, Recover, Relap
 from incidents.rules import RuleState
 from incidents.verdict import Fingerprint, Kind, Severity, VerdictKind
 from monitor.judge.respond import fingerprint_of, respond
+from monitor.judge.why import Why
 from monitor.model import Limit, MonitorSpec
 from monitor.verdict import Verdict
 
@@ -49,8 +50,8 @@ class Run:
             point = MetricPoint(m.metric, m.scope, window, Measurement(value, 1_000))
             limit = m.breach.high if m.breach.high is not None else m.breach.low
             verdicts.append(Verdict(m.id, point, VerdictKind(kind), None, limit, m.severity))
-        moved = [v.point for v in verdicts]
-        response = respond("m", self.monitors, self.states, window, verdicts, moved, frozenset(self.live), Clock.WALL)
+        why, live = Why([v.point for v in verdicts]), frozenset(self.live)
+        response = respond("m", self.monitors, self.states, window, verdicts, why, live, Clock.WALL)
         self.states = response.states
         for fingerprint, command in response.commands:
             if isinstance(command, Open):

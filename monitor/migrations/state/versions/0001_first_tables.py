@@ -71,6 +71,7 @@ def upgrade() -> None:
     sa.Column('digest', sa.BigInteger(), nullable=False),
     sa.Column('label', sa.Integer(), nullable=True),
     sa.Column('value', sa.Float(), nullable=True),
+    sa.Column('relevance', sa.LargeBinary(), nullable=True),
     sa.PrimaryKeyConstraint('model', 'prediction_id'),
     sqlite_with_rowid=False
     )
@@ -98,6 +99,16 @@ def upgrade() -> None:
         batch_op.create_index('points_by_series', ['model', 'metric', 'scope', 'start'], unique=False)
         batch_op.create_index('points_by_window', ['model', 'family', 'start', 'revision'], unique=False)
 
+    op.create_table('rollups',
+    sa.Column('model', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('kind', sa.String(length=12), nullable=False),
+    sa.Column('length', sa.BigInteger(), nullable=False),
+    sa.Column('start', sa.BigInteger(), nullable=False),
+    sa.Column('n', sa.BigInteger(), nullable=False),
+    sa.Column('data', sa.LargeBinary(), nullable=True),
+    sa.PrimaryKeyConstraint('model', 'kind', 'length', 'start'),
+    sqlite_with_rowid=False
+    )
     op.create_table('rule_states',
     sa.Column('model', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('monitor', sa.String(), nullable=False),
@@ -107,7 +118,7 @@ def upgrade() -> None:
     op.create_table('signals',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('model', sa.Integer(), nullable=False),
-    sa.Column('stream', sa.String(length=64), nullable=False),
+    sa.Column('stream', sa.String(length=600), nullable=False),
     sa.Column('at', sa.BigInteger(), nullable=False),
     sa.Column('detail', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('id')
@@ -117,7 +128,7 @@ def upgrade() -> None:
 
     op.create_table('streams',
     sa.Column('model', sa.Integer(), autoincrement=False, nullable=False),
-    sa.Column('stream', sa.String(length=64), nullable=False),
+    sa.Column('stream', sa.String(length=600), nullable=False),
     sa.Column('state', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('model', 'stream')
     )
@@ -180,6 +191,7 @@ def downgrade() -> None:
 
     op.drop_table('signals')
     op.drop_table('rule_states')
+    op.drop_table('rollups')
     with op.batch_alter_table('points', schema=None) as batch_op:
         batch_op.drop_index('points_by_window')
         batch_op.drop_index('points_by_series')

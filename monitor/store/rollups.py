@@ -1,0 +1,129 @@
+"""Roll-ups: the serving role's summaries of days, and of blocks of 16 days, each in one row.
+
+A roll-up is a copy and never a record: the fold outdates it in the transaction that writes a bucket of it,
+``refresh`` makes it anew from the buckets, and a window that meets an outdated one reads the buckets themselves. So a
+window's counts are the same with any of them, all of them, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from detectors.summaries.packing import pack_sum
+from monitor.database import insert_many
+from monitor.fold.join import SERVING
+from monitor.store.tables import rollups, summaries
+
+DAY = 86_400_000_000
+LENGTHS = (DAY, 16 * DAY)       # each a multiple of the one before; aligned to the epoch
+
+
+class Part(NamedTuple):
+    """A stored summary: the rows behind it, and its bytes."""
+
+    n: int
+    data: bytes
+
+
+def outdate(db: Connection, model: int, kind: str, buckets: Iterable[int]) -> None:
+    """Note that buckets were written: what was rolled up of them no longer holds."""
+    touched = sorted({(length, bucket // length * length) for bucket in buckets for length in LENGTHS})
+    _save(db, [(model, kind, length, start, 0, None) for length, start in touched])
+
+
+def parts(
+    db: Connection, model: int, kind: str, start: int, end: int, lengths: Sequence[int] = LENGTHS
+) -> list[Part]:
+    """What ``[start, end)`` is the sum of: the longest roll-ups of ``lengths`` that hold, and the buckets of what they
+    leave."""
+    return list(_parts(db, model, kind, [(start, end)], lengths[::-1]))
+
+
+def refresh(db: Connection, model: int, before: int, most: int) -> int:
+    """Make up to ``most`` of the roll-ups that are wanting and whose time ended by ``before``: the short ones first,
+    which the long are made of, and the latest first. How many were looked at; fewer than ``most``: none is left.
+
+    Where a stretch holds one bucket only, its roll-up would be a copy of it: the note is dropped instead.
+    """
+    c = rollups.c
+    todo = wanting(db, model, before, most)
+    for kind, length, start in todo:
+        shorter = tuple(x for x in LENGTHS[::-1] if x < length)
+        found = list(_parts(db, model, kind, [(start, start + length)], shorter))
+        if len(found) > 1:
+            total = pack_sum([p.data for p in found])
+            _save(db, [(model, kind, length, start, sum(p.n for p in found), total)])
+        else:
+            db.execute(delete(rollups).where(c.model == model, c.kind == kind, c.length == length, c.start == start))
+    return len(todo)
+
+
+def wanting(db: Connection, model: int, before: int, most: int) -> list[tuple[str, int, int]]:
+    """The roll-ups that ``refresh`` would look at: kind, length and start."""
+    c = rollups.c
+    query = (
+        select(c.kind, c.length, c.start)
+        .where(c.model == model, c.data.is_(None), c.start + c.length <= before)
+        .order_by(c.length, c.start.desc())
+        .limit(most)
+    )
+    return [(kind, length, start) for kind, length, start in db.execute(query)]
+
+
+def forget(db: Connection, model: int) -> None:
+    db.execute(delete(rollups).where(rollups.c.model == model))
+
+
+def _save(db: Connection, rows: list[tuple[int, str, int, int, int, bytes | None]]) -> None:
+    insert_many(db, rollups, ("model", "kind", "length", "start", "n", "data"), rows, update=("n", "data"))
+
+
+def _parts(
+    db: Connection, model: int, kind: str, gaps: list[tuple[int, int]], lengths: Sequence[int]
+) -> Iterator[Part]:
+    for length in lengths:
+        left = []
+        for low, high in gaps:
+            at = low
+            for start, n, data in _held(db, model, kind, length, low, high) if high - low >= length else ():
+                yield Part(n, data)
+                left.append((at, start))
+                at = start + length
+            left.append((at, high))
+        gaps = [gap for gap in left if gap[0] < gap[1]]
+    for low, high in gaps:
+        yield from _buckets(db, model, kind, low, high)
+
+
+def _held(db: Connection, model: int, kind: str, length: int, low: int, high: int) -> Iterator[tuple[int, int, bytes]]:
+    """The roll-ups of one length that hold and lie within ``[low, high)``, in order: start, rows, bytes."""
+    found = db.execute(_HELD, {"model": model, "kind": kind, "length": length, "low": low, "last": high - length})
+    yield from ((start, n, data) for start, n, data in found)
+
+
+def _buckets(db: Connection, model: int, kind: str, low: int, high: int) -> Iterator[Part]:
+    found = db.execute(_BUCKETS, {"model": model, "kind": kind, "low": low, "high": high})
+    yield from (Part(n, data) for n, data in found)
+
+
+# Every window asks these, so they are put together once.
+_HELD = (
+    select(rollups.c.start, rollups.c.n, rollups.c.data)
+    .where(
+        rollups.c.model == bindparam("model"), rollups.c.kind == bindparam("kind"),
+        rollups.c.length == bindparam("length"),
+        rollups.c.start.between(bindparam("low"), bindparam("last")), rollups.c.data.is_not(None),
+    )
+    .order_by(rollups.c.start)
+)  # fmt: skip
+_BUCKETS = (
+    select(summaries.c.n, summaries.c.data)
+    .where(
+        summaries.c.model == bindparam("model"), summaries.c.kind == bindparam("kind"),
+        summaries.c.bucket >= bindparam("low"), summaries.c.bucket < bindparam("high"), summaries.c.role == SERVING,
+    )
+    .order_by(summaries.c.bucket, summaries.c.version)
+)  # fmt: skip
