@@ -69,16 +69,19 @@ def carriers(metric: str, reference: Reference, outcomes: Ints, sums: Floats) ->
 
     ``outcomes`` and ``sums`` are a window's. A metric that is no mean over rows (ROC AUC, say) is stood for by the
     Brier score of two classes, the accuracy of many, the mean absolute error of a regression and the NDCG of a ranking;
-    RMSE by MSE. Empty where a side has no outcomes.
+    RMSE by MSE. Empty where a side has no outcomes. What bears the name of a protected attribute is left out: its
+    groups are told of by the fairness metrics alone, which know how small a group may be.
     """
     space = reference.space
     found: list[Part] = []
-    mean = stand_in(metric, space)
+    change, mean = 0.0, stand_in(metric, space)
+    protected = {axis.name for axis in space.axes if axis.kind == "attribute"}
     for i, axis in enumerate(space.axes):
-        if axis.kind in ("segment", "feature"):
+        if axis.kind in ("segment", "feature") and axis.name not in protected:
             before = _mean_of(mean, space, i, reference.outcomes, reference.sums)
-            found += _parts(axis, *before, *_mean_of(mean, space, i, outcomes, sums))
-    change = sum(p.carried for p in found if p.axis == found[0].axis)
+            parts = list(_parts(axis, *before, *_mean_of(mean, space, i, outcomes, sums)))
+            change = sum(p.carried for p in parts)                  # the same for every axis
+            found += parts
     sign = 1.0 if change >= 0 else -1.0
     return mean, sorted(found, key=lambda p: (p.share_after * abs(change) - sign * p.carried, p.axis, p.group))
 

@@ -18,7 +18,9 @@ from monitor.errors import Conflict, NoGoodRow, NotFound, TooLarge
 from monitor.log.port import Declaration, Segment
 from monitor.log.sql import SqlLog
 from monitor.log.writer import LogWriter
-from monitor.model import FeatureType, ModelSpec, Schema
+from monitor.model import FeatureType, ModelSpec, Schema, dimensions
+from monitor.model.declaration import MAX_DIMENSIONS
+from monitor.model.parse import MAX_FEATURES
 from monitor.times import to_micros
 
 MOST_ERRORS = 20       # rejected rows that the answer lists; all can be read back
@@ -121,7 +123,7 @@ class Intake:
         if columns.n_rows > self.max_rows:
             raise TooLarge(f"{columns.n_rows} rows in one request", f"Send at most {self.max_rows} rows at a time")
         now, batch_id = self.now(), f"b_{secrets.token_hex(12)}"
-        features = spec.features or (infer_features(columns) if kind == "reference" else inferred)
+        features = spec.features or (_bounded(infer_features(columns)) if kind == "reference" else inferred)
         if not features and kind == "predictions":
             raise Conflict(
                 f"'{model}' declares no features and has no reference to infer them from",
@@ -154,6 +156,17 @@ class Intake:
         errors = [Reject(r["row"], r["field"], r["reason"]) for r in rejects]
         notes = row["envelope"].get("notes")
         return Receipt(row["batch_id"], row["rows"], row["rejected"], errors, repeated=True, notes=notes)
+
+
+def _bounded(features: Mapping[str, FeatureType]) -> Mapping[str, FeatureType]:
+    """Inferred features, held to what a declaration may name; ``TooLarge`` beyond it."""
+    mend = "Declare the features that are to be watched"
+    if len(features) > MAX_FEATURES:
+        raise TooLarge(f"the reference has {len(features)} features", f"{mend}, at most {MAX_FEATURES}")
+    for name, kind in features.items():
+        if (dimensions(kind) or 0) > MAX_DIMENSIONS:
+            raise TooLarge(f"feature '{name}' is an {kind}", f"{mend}, an embedding with at most {MAX_DIMENSIONS}")
+    return features
 
 
 _MEND = "Mend the rows that are listed"

@@ -39,7 +39,7 @@ def measure_performance(
     total = space.model_sums(sums)
     if space.task == "regression":
         n = int(space.score_by_label(outcomes)[0, 1:].sum())            # rows that have a predicted value
-        by_name = dict(zip(space.sums, total.tolist(), strict=True))
+        by_name = dict(zip(space.sums, total.tolist(), strict=True)) | {"unit": space.unit}
         return [(metric, Scope(), m) for metric, m in regression_metrics(n, by_name, quantile)]
     if space.task == "ranking":
         by_name = dict(zip(space.sums, total.tolist(), strict=True))

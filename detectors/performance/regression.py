@@ -96,12 +96,13 @@ def r2(n: int, sums: Sums) -> Measurement:
     The interval is the delta method's for the logarithm of unexplained over whole variance, free of any assumption on
     the distribution, with Student's quantile. It needs the sums ``cubed_actual``, ``fourth_power_actual``,
     ``squared_error_actual`` and ``squared_error_squared_actual``. All powers of the actual values may be taken from any
-    one origin, and are the more exact the nearer it is to their mean.
+    one origin, and are the more exact the nearer it is to their mean; ``unit`` says in what they were summed.
     """
     mean = sums["actual"] / n
     spread = sums["squared_actual"] - sums["actual"] * mean
-    # Below what rounding can leave (each addend to 2**-36, each addition to a double's 53 bits) the spread is nothing.
-    if spread <= n * (2.0**-36 * (1 + abs(mean)) + 2.0**-51 * sums["squared_actual"]):
+    # Below what rounding can leave (each addend to 2**-36 units, each addition to a double's 53 bits) it is nothing.
+    unit = sums.get("unit", 1.0)
+    if spread <= n * (2.0**-36 * unit * (unit + abs(mean)) + 2.0**-51 * sums["squared_actual"]):
         return Measurement.unknown(Reason.ZERO_DENOMINATOR, n)
     squared = max(sums["squared_error"], 0.0)
     return Measurement(1 - squared / spread, n, _r2_interval(n, sums, mean, squared / n, spread / n))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.summaries.grids import NumericGrid
-from detectors.summaries.space import CONTENTS, GROUP_SUMS, SUBJECTS, Space
+from detectors.summaries.space import CONTENTS, GROUP_SUMS, PARTS, SUBJECTS, Space
 from detectors.summaries.summary import Floats, Ints, Summary, quantise
 
-_MOST_ERROR = 1e60       # a value or an error beyond this counts as this, so that its fourth power is still a number
+_MOST_ERROR = 2.0**60    # units; a value or an error beyond this counts as this: its fourth power is still a number
 _SCORE_FLOOR = 1e-15     # log loss clips scores to [1e-15, 1 - 1e-15], as scikit-learn did and NannyML does
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(31))
 
@@ -125,8 +125,8 @@ def outcome_sums(
 
     ``predicted``: the scores or the value, NaN where there is none, shape (rows, scores); ``labels`` of a
     classification; ``actual`` values of a regression, or what each list of a ranking adds to ``RANKING_SUMS``, shape
-    (rows, 10); ``codes``: the stratum of each row. Every addend is quantised, so
-    that the sums are exact.
+    (rows, 10); ``codes``: the stratum of each row. Every addend is quantised, and those of a regression are taken
+    apart, so that the sums are exact.
     """
     if labels is not None:
         losses, moments, inner = _classified(space, predicted, labels)
@@ -134,17 +134,36 @@ def outcome_sums(
         assert actual is not None, "an outcome has a label, an actual value or a worth"
         losses = _regressed(space, predicted[:, 0], actual) if space.task == "regression" else quantise(actual)
         moments, inner = losses[:, : GROUP_SUMS[space.task][0]], None
-    out = np.zeros((n, space.outcome_sums.size))
+    if space.task == "regression":
+        parts = [_add(space, groups, p, p[:, : moments.shape[1]], inner, codes, n) for p in _apart(losses)]
+        return np.concatenate(parts, axis=1)
+    return _add(space, groups, losses, moments, inner, codes, n)
+
+
+def _add(
+    space: Space, groups: Sequence[Ints], losses: Floats, moments: Floats, inner: Ints | None, codes: Ints, n: int
+) -> Floats:
+    """The addends of each stratum, in the order of ``space.addends``; shape (n, addends)."""
+    out = np.zeros((n, space.addends.size))
+    varied = [(j, column.copy()) for j, column in enumerate(moments.T) if column.any()]
     for j, column in enumerate(losses.T):
         out[:, j] = np.bincount(codes, weights=column, minlength=n)
     for i, group in enumerate(groups):
-        shape, start = space.outcome_sums.shapes["axis", i], space.outcome_sums.start("axis", i)
+        shape, start = space.addends.shapes["axis", i], space.addends.start("axis", i)
         within = int(np.prod(shape)) // max(moments.shape[1], 1)
         key = codes * within + (group if inner is None else group * shape[1] + inner)
-        for j, column in enumerate(moments.T):
+        for j, column in varied:
             added = np.bincount(key, weights=column, minlength=n * within).reshape(n, within)
             out[:, start + j : start + j + within * moments.shape[1] : moments.shape[1]] = added
     return out
+
+
+def _apart(addends: Floats) -> Iterator[Floats]:
+    """Addends as parts that are multiples of the steps of ``PARTS``, of the same shape."""
+    for step in PARTS:
+        part = quantise(addends, step)
+        yield part
+        addends = addends - part
 
 
 def _classified(space: Space, predicted: Floats, labels: Ints) -> tuple[Floats, Floats, Ints]:
@@ -169,18 +188,18 @@ def _classified(space: Space, predicted: Floats, labels: Ints) -> tuple[Floats, 
 
 
 def _regressed(space: Space, predicted: Floats, actual: Floats) -> Floats:
-    """What each row of a regression adds to the sums, in the order of ``REGRESSION_SUMS``."""
+    """What each row of a regression adds to the sums, in the order of ``REGRESSION_SUMS`` and in the unit."""
     assert isinstance(space.output.grid, NumericGrid), "a regression's value is a number"
-    y = np.clip(actual, -_MOST_ERROR, _MOST_ERROR)
+    nonzero = actual != 0
     with np.errstate(over="ignore"):
-        e = np.clip(np.nan_to_num(predicted - actual), -_MOST_ERROR, _MOST_ERROR)
-    size, nonzero = np.abs(e), y != 0
-    percentage = np.minimum(size / np.where(nonzero, np.abs(y), 1.0) * nonzero, _MOST_ERROR)
-    y = y - space.output.grid.centre
+        e = np.clip(np.nan_to_num((predicted - actual) / space.unit), -_MOST_ERROR, _MOST_ERROR)
+        y = np.clip((actual - space.output.grid.centre) / space.unit, -_MOST_ERROR, _MOST_ERROR)
+        ratio = np.divide(predicted, actual, out=np.ones(len(actual)), where=nonzero)
+    size, percentage = np.abs(e), np.minimum(np.abs(np.nan_to_num(ratio, nan=1.0) - 1.0), _MOST_ERROR)
     powers = [
         e, size, e**2, e * size, e**4, y, y**2, y**3, y**4, e**2 * y, (e * y) ** 2, percentage, percentage**2, nonzero,
     ]  # fmt: skip
-    return quantise(np.stack(powers, axis=1))
+    return np.stack(powers, axis=1)
 
 
 def _decided(space: Space, columns: Sequence[Ints], decisions: Ints) -> Ints:

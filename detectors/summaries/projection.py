@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
 
 from detectors.summaries.summary import Floats, Ints, quantise
 
@@ -36,6 +37,7 @@ _LEAST_ROWS = 256
 _FIT_CELLS, _FIT_ROWS, _DISTANCE_ROWS = 2**22, 2**16, 512
 _SEED = 2007
 _LARGEST, _NORMAL_IQR, _NEAR = 1e300, 1.349, 0.5
+_FLAT = 1e-9                  # of the largest variance; a component of less has no direction of its own
 
 Matrix = npt.NDArray[np.floating]
 
@@ -236,10 +238,23 @@ def _principal(z: Floats) -> Floats:
     d = z.shape[1]
     if d < 2 or not len(z):
         return np.empty((d, 0))
+    if d > MOST_DIMENSIONS:
+        return quantise(_largest(z - z.mean(axis=0), MOST_DIMENSIONS), _WEIGHT)
     values, vectors = np.linalg.eigh(np.cov(z, rowvar=False, bias=True))
     kept = np.cumsum(values[::-1]) / max(float(values.sum()), _Z)
-    q = MOST_DIMENSIONS if d > MOST_DIMENSIONS else min(int(np.searchsorted(kept, KEPT_VARIANCE)) + 1, d - 1)
+    q = min(int(np.searchsorted(kept, KEPT_VARIANCE)) + 1, d - 1)
     return quantise(vectors[:, ::-1][:, :q], _WEIGHT)
+
+
+def _largest(z: Floats, q: int) -> Floats:
+    """The ``q`` largest components of centred rows as columns, and no others, for to find all takes minutes. Of fewer
+    rows than columns they come from the rows' own products, which are the smaller matrix."""
+    n, d = z.shape
+    if q < n < d:
+        values, left = eigh(z @ z.T, subset_by_index=[n - q, n - 1])
+        if values[0] > values[-1] * _FLAT:
+            return np.asarray(z.T @ (left / np.sqrt(values)))[:, ::-1]
+    return np.asarray(eigh(z.T @ z, subset_by_index=[d - q, d - 1])[1])[:, ::-1]
 
 
 def _distance(u: Floats) -> float:

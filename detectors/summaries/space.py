@@ -23,11 +23,12 @@ from detectors.summaries.summary import Floats, Ints
 Task = Literal["binary_classification", "multiclass_classification", "regression", "ranking"]
 
 CLASSIFICATION_SUMS = ("log_loss", "brier")
-REGRESSION_SUMS = (         # the actual values are counted from the centre of the output's grid
+REGRESSION_SUMS = (         # the actual values are counted from the centre of the output's grid, all in the ``unit``
     "error", "absolute_error", "squared_error", "signed_squared_error", "fourth_power_error", "actual",
     "squared_actual", "cubed_actual", "fourth_power_actual", "squared_error_actual", "squared_error_squared_actual",
     "percentage_error", "squared_percentage_error", "nonzero",
 )  # fmt: skip
+REGRESSION_POWERS = (1, 1, 2, 2, 4, 1, 2, 3, 4, 3, 4, 0, 0, 0)      # of the unit in each of the sums
 RANKING_SUMS = (
     "queries", "without_relevant", "ndcg", "mean_reciprocal_rank", "precision_at_k", "recall_at_k", "squared_ndcg",
     "squared_mean_reciprocal_rank", "squared_precision_at_k", "squared_recall_at_k",
@@ -39,6 +40,12 @@ GROUP_SUMS: dict[Task, tuple[int, ...]] = {
     "ranking": (6,),                            # the first six
 }
 CONTENTS = 8_192        # cells into which the contents of rows are hashed
+PARTS = (2.0**12, 2.0**-20, 2.0**-52)
+"""What the addends of a regression's sums are taken apart into: multiples of each step, the rest going to the next.
+
+Each part is summed on its own, so that a value that is wildly wrong and then corrected leaves nothing behind, and a
+square that is small is not rounded away. All parts are exact for up to 2**22 rows, the first up to 2**65 in magnitude.
+"""
 SUBJECTS = 1_024        # counters of the sketch of subjects, each with a plus and a minus cell
 
 
@@ -120,6 +127,13 @@ class Space:
     def n_classes(self) -> int:
         return {"binary_classification": 2, "multiclass_classification": len(self.classes) + 1}.get(self.task, 1)
 
+    @cached_property
+    def unit(self) -> float:
+        """What a regression's errors and actual values are summed in: the power of two next to its grid's scale."""
+        grid = self.output.grid
+        exponent = np.log2(grid.scale) if isinstance(grid, NumericGrid) and self.task == "regression" else 0.0
+        return float(2.0 ** np.clip(np.rint(exponent), -180, 180))
+
     @property
     def sums(self) -> tuple[str, ...]:
         """The names of the outcome sums of the model as a whole, in their order; those by group follow them."""
@@ -161,6 +175,12 @@ class Space:
 
     @cached_property
     def outcome_sums(self) -> Layout:
+        """The ``addends``; those of a regression once for each of their ``PARTS``, one behind the other."""
+        parts = len(PARTS) if self.task == "regression" else 1
+        return Layout({("part", i): (self.addends.size,) for i in range(parts)})
+
+    @cached_property
+    def addends(self) -> Layout:
         """The model's ``sums``, then those by group of each axis: (group, *GROUP_SUMS of the task)."""
         shapes: dict[tuple[str, int], tuple[int, ...]] = {("model", 0): (len(self.sums),)}
         shapes |= {("axis", i): (a.size, *GROUP_SUMS[self.task]) for i, a in enumerate(self.axes)}
@@ -206,12 +226,14 @@ class Space:
 
     def model_sums(self, sums: Floats) -> Floats:
         """The outcome sums of the model as a whole, in the order of ``sums``."""
-        return self.outcome_sums.view(sums, "model")
+        total = self.addends.view(self._together(sums), "model")
+        return total * self.unit ** np.array(REGRESSION_POWERS) if self.task == "regression" else total
 
     def group_sums(self, sums: Floats, axis: int) -> Floats:
         """The outcome sums by group of one axis: (groups, label, [rows, score, score²]) of two
         classes, (groups, [error, |error|, error²]) of a regression."""
-        return self.outcome_sums.view(sums, "axis", axis)
+        total = self.addends.view(self._together(sums), "axis", axis)
+        return total * self.unit ** np.array(REGRESSION_POWERS[:3]) if self.task == "regression" else total
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -241,6 +263,10 @@ class Space:
         projected = tuple(tuple(names) for names in data["projected"])
         rest = projections, projected, data["subjects"], data["top"]
         return cls(data["task"], columns, tuple(axes), tuple(data["classes"]), *rest)
+
+    def _together(self, sums: Floats) -> Floats:
+        """The sums of the addends from those of their parts; no copy where they have none."""
+        return np.asarray(sums.reshape(len(PARTS), -1).sum(axis=0)) if self.task == "regression" else sums
 
     @property
     def _score_size(self) -> int:

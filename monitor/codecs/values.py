@@ -115,6 +115,8 @@ def rankings(column: Column, field: str, mend: str, refusals: Refusals) -> pa.Ma
         known = [(str(item), number) for item, number in pairs if number is not None]
         if not 1 <= len(known) <= MAX_ITEMS:
             raise Refused(f"has {len(known)} items; {mend}, with 1 to {MAX_ITEMS} items")
+        if len({item for item, _ in known}) < len(known):
+            raise Refused(f"names one item twice; {mend}, with each item once")
         if not all(type(number) in (int, float) and math.isfinite(number) for _, number in known):
             raise Refused(f"holds something that is no finite number; {mend}")
         return [(item, float(number)) for item, number in known]

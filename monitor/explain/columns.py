@@ -43,7 +43,8 @@ class Encoding:
         n = table.num_rows
         if self.embedding is not None:
             projection = reference.space.projections[self.embedding]
-            return projection.coordinates(projection.standardise(matrix_of([self.feature], table)))
+            matrix = matrix_of([self.feature], table, len(projection.names))
+            return projection.coordinates(projection.standardise(matrix))
         values = column(table, f"features.{self.feature}")
         if self.grid is None:
             return numbers(values, n)[:, None]

@@ -13,12 +13,14 @@ from detectors.performance.ranking import ranking_losses
 from detectors.summaries.summary import Floats
 
 MAX_KEPT = 100      # items of a list that are kept for the join, the highest scores first
+_MOST_GAIN = 1e300  # a relevance beyond this counts as this, so that a list's sum is still a number
 
 _ITEM = np.dtype([("item", "<i8"), ("value", "<f8")])
 
 
-def pack(values: pa.Array | None, n: int) -> list[bytes]:
-    """Each row's map from item to number (a score, or a relevance) as bytes, the highest first; empty where it is null.
+def pack(values: pa.Array | None, n: int, most: int | None = MAX_KEPT) -> list[bytes]:
+    """Each row's map from item to number as bytes, the highest first, at most so many; empty where it is null. Of a
+    list's scores the first are enough, of its relevant items all are needed.
 
     >>> packed = pack(pa.array([{"a": 0.1, "b": 0.7}, None], pa.map_(pa.string(), pa.float64())), 2)
     >>> top(packed).tolist(), losses(packed[:1], pack(pa.array([[("a", 1.0)]], packed_type()), 1), 10)[:, 3].tolist()
@@ -28,7 +30,7 @@ def pack(values: pa.Array | None, n: int) -> list[bytes]:
         return [b""] * n
     out = []
     for pairs in values.to_pylist():
-        ranked = sorted(pairs or (), key=lambda pair: (-pair[1], pair[0]))[:MAX_KEPT]
+        ranked = sorted(pairs or (), key=lambda pair: (-pair[1], pair[0]))[:most]
         out.append(np.array([(_digest(item), value) for item, value in ranked], _ITEM).tobytes())
     return out
 
@@ -53,7 +55,7 @@ def losses(lists: Sequence[bytes], relevance: Sequence[bytes], k: int) -> Floats
         gain += [gains.pop(item, 0.0) for item in served["item"].tolist()] + list(gains.values())
         score += served["value"].tolist() + [-np.inf] * len(gains)
         query += [i] * (served.size + len(gains))
-    found = ranking_losses(np.array(query, np.int64), np.array(score), np.array(gain), k)
+    found = ranking_losses(np.array(query, np.int64), np.array(score), np.minimum(np.array(gain), _MOST_GAIN), k)
     out = np.zeros((len(lists), found.shape[1]))
     out[np.unique(np.array(query, np.int64))] = found
     return out

@@ -101,7 +101,7 @@ def read_predictions(
         decisions,
         predicted,
         _subjects(table) if space.subjects else None,
-        [matrix_of(names, table) for names in space.projected],
+        [matrix_of(m, table, len(p.names)) for m, p in zip(space.projected, space.projections, strict=True)],
         lists,
     )
 
@@ -116,13 +116,14 @@ def read_outcomes(space: Space, spec: ModelSpec, table: pa.RecordBatch) -> Outco
         row_digests(table.select([c for c in table.schema.names if c.startswith(("actual", "final", "tags"))])),
         classes_of(space, spec, column(table, "actual_label"), n) if classify else None,
         None if classify or ranks else numbers(column(table, "actual_value"), n),
-        rankings.pack(column(table, "actual_relevance"), n) if ranks else None,
+        rankings.pack(column(table, "actual_relevance"), n, most=None) if ranks else None,
     )
 
 
 def cells_of(grid: Grid, values: pa.Array | None, n: int) -> Ints:
-    """The cells of an Arrow column under a grid, shape (n,)."""
-    if values is None:
+    """The cells of an Arrow column under a grid, shape (n,). Lists of a time when the column was declared an embedding
+    are missing."""
+    if values is None or pa.types.is_fixed_size_list(values.type):
         return np.zeros(n, np.int64)
     if isinstance(grid, CategoryGrid):
         encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
@@ -140,8 +141,8 @@ def column(table: pa.RecordBatch | None, name: str) -> pa.Array | None:
 
 def numbers(values: pa.Array | None, n: int) -> Floats:
     """Float64 with NaN for null, shape (n,). Text of a time when the column was declared a category is read as a number
-    where it is one, and missing otherwise."""
-    if values is None:
+    where it is one, and missing otherwise; so is a list of a time when it was an embedding."""
+    if values is None or pa.types.is_fixed_size_list(values.type):
         return np.full(n, np.nan)
     if pa.types.is_dictionary(values.type):
         table = np.array([*(_number(v) for v in values.dictionary.to_pylist()), np.nan])
@@ -164,12 +165,15 @@ def micros(values: pa.Array | None, n: int) -> Ints:
     return np.asarray(values.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).fill_null(0))
 
 
-def matrix_of(features: Sequence[str], table: pa.RecordBatch) -> Floats:
-    """Numeric features side by side, or the one embedding there is, shape (n, dimensions); NaN where missing."""
+def matrix_of(features: Sequence[str], table: pa.RecordBatch, size: int | None = None) -> Floats:
+    """Numeric features side by side, or the one embedding there is, shape (n, dimensions); NaN where missing. An
+    embedding of another ``size`` (``None``: any will do), of a time when it was declared so, is missing."""
     n = table.num_rows
     columns = [column(table, f"features.{name}") for name in features]
     first = columns[0]
-    if first is not None and pa.types.is_fixed_size_list(first.type):
+    if len(features) == 1:
+        if first is None or not pa.types.is_fixed_size_list(first.type) or size not in (None, first.type.list_size):
+            return np.full((n, size or 1), np.nan)
         size = first.type.list_size
         flat = first.fill_null([np.nan] * size) if first.null_count else first
         return np.asarray(flat.flatten(), np.float64).reshape(n, size)
@@ -201,7 +205,10 @@ def _decisions(space: Space, spec: ModelSpec, table: pa.RecordBatch, predicted: 
     if space.n_classes == 1:
         return None
     known = np.nan_to_num(predicted, nan=-1.0)
-    by_score = known.argmax(axis=1) if space.classes else known[:, 0] >= spec.decision_threshold
+    if space.classes:       # a row of a time when other classes were declared has a score of none of these
+        by_score = np.where((known < 0).all(axis=1), len(space.classes), known.argmax(axis=1))
+    else:
+        by_score = known[:, 0] >= spec.decision_threshold
     given = classes_of(space, spec, column(table, "prediction_label"), len(predicted))
     return np.where(given >= 0, given, by_score.astype(np.int64))
 

@@ -40,11 +40,8 @@ def monitors_for(spec: ModelSpec, reference: Reference, baseline: Reading) -> tu
     for column in reference.space.columns:
         found += _column_monitors(spec, column)
     found += _performance_monitors(spec, baseline)
-    for attribute in spec.protected_attributes:
-        scope = Scope(attribute=attribute)
-        found.append(_monitor(spec, "demographic_parity_ratio", scope, "fairness", Limit(low=PARITY_RATIO)))
-        for metric in ("equal_opportunity_difference", "equalized_odds_difference"):
-            found.append(_monitor(spec, metric, scope, "fairness", Limit(high=PARITY_DIFFERENCE)))
+    for attribute in (*spec.protected_attributes, *map("&".join, spec.intersections)):
+        found += _fairness_monitors(spec, Scope(attribute=attribute), baseline)
     return tuple(found)
 
 
@@ -85,11 +82,25 @@ def _performance_monitors(spec: ModelSpec, baseline: Reading) -> list[MonitorSpe
         mae = baseline.get(("mae", "model"))
         limits = {} if mae is None else {"mae": Limit(high=mae * ERROR_RISE)}
     else:
-        known = {metric: baseline.get((metric, "model")) for metric in ("roc_auc", "accuracy")}
+        watched = ("ndcg",) if spec.task == "ranking" else ("roc_auc", "accuracy")
+        known = {metric: baseline.get((metric, "model")) for metric in watched}
         limits = {metric: Limit(low=v - PERFORMANCE_FALL) for metric, v in known.items() if v is not None}
     return [
         _monitor(spec, metric, Scope(), "performance", limit, severity="critical") for metric, limit in limits.items()
     ]
+
+
+def _fairness_monitors(spec: ModelSpec, scope: Scope, baseline: Reading) -> list[MonitorSpec]:
+    """Of a regression the groups' errors may differ by what its error may rise; a ranking has no decisions."""
+    if spec.task == "ranking":
+        return []
+    if spec.task == "regression":
+        mae = baseline.get(("mae", "model"))
+        limit = None if mae is None else Limit(high=mae * (ERROR_RISE - 1))
+        return [] if limit is None else [_monitor(spec, "mae_difference", scope, "fairness", limit)]
+    parity = _monitor(spec, "demographic_parity_ratio", scope, "fairness", Limit(low=PARITY_RATIO))
+    odds = ("equal_opportunity_difference", "equalized_odds_difference")
+    return [parity, *(_monitor(spec, m, scope, "fairness", Limit(high=PARITY_DIFFERENCE)) for m in odds)]
 
 
 def _monitor(

@@ -15,6 +15,8 @@ from monitor.judge.watch import Watch
 from monitor.judge.windows import Family
 from monitor.verdict import Verdict
 
+_TELLING = 0.01     # of what the first part carries; a part of less, or against the change, is no cause of it
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -42,4 +44,5 @@ def why(
     drift = measure_drift(reference, data.predictions)
     moved = [MetricPoint(m, s, data.window, value, reference=reference.name) for m, s, value in drift]
     mean, parts = carriers(breaches[0].point.metric, reference, data.outcomes, data.sums)
-    return Why(moved, shifts, mean, parts)
+    telling = [p for p in parts if p.carried * parts[0].carried >= _TELLING * parts[0].carried**2]
+    return Why(moved, shifts, mean, telling)

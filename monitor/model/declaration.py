@@ -16,7 +16,7 @@ Task = Literal["binary_classification", "multiclass_classification", "regression
 FeatureType = str
 """``numeric``, ``categorical``, or ``embedding[384]``: a list of so many numbers."""
 
-_EMBEDDING = re.compile(r"embedding\[([1-9][0-9]{0,3})\]")
+_EMBEDDING = re.compile(r"embedding\[([1-9][0-9]{0,8})\]")
 MAX_DIMENSIONS = 4_096
 
 

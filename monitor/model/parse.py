@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -86,7 +86,10 @@ def _spec(top: Section) -> ModelSpec:
         top.fault("favourable", "is missing; with protected_attributes, name the label or decision a person would want")
     grain = top.get("grain", _grain, timedelta(hours=1))
     windows = _windows(top, grain)
-    features = _features(top)
+    features, classes = _features(top), _classes(top, task)
+    favourable, costs = top.get("favourable", label, None), _cost_matrix(top)
+    _fit(top, classes, "favourable", [favourable])
+    _fit(top, classes, "cost_matrix", dict.fromkeys(one for pair in costs for one in pair))
     return ModelSpec(
         model=top.need("model", _model, "unnamed", "name the model, such as census-employment"),
         task=task,  # type: ignore[arg-type]
@@ -98,10 +101,10 @@ def _spec(top: Section) -> ModelSpec:
         products=top.get("products", each(text), ()),
         features=features,
         positive_label=top.get("positive_label", label, "1"),
-        favourable=top.get("favourable", label, None),
+        favourable=favourable,
         decision_threshold=top.get("decision_threshold", number(0, 1), 0.5),
-        classes=_classes(top, task),
-        cost_matrix=_cost_matrix(top),
+        classes=classes,
+        cost_matrix=costs,
         quantile=top.get("quantile", number(0.001, 0.999), None),
         top=top.get("top", whole(1, MAX_TOP), 10),
         protected_attributes=protected,
@@ -154,6 +157,13 @@ def _classes(top: Section, task: str) -> tuple[str, ...]:
     if top.has("classes") and not 2 <= len(found) <= MAX_CLASSES:
         top.fault("classes", f"are {len(found)}; list 2 to {MAX_CLASSES}, and the rest counts as other")
     return found
+
+
+def _fit(top: Section, classes: tuple[str, ...], key: str, labels: Iterable[str | None]) -> None:
+    """Labels that are named beside the classes must be among them; of two classes any label is one."""
+    for one in labels:
+        if classes and one is not None and one not in classes:
+            top.fault(key, f"'{one}' is none of the classes; {nearest(one, classes)}")
 
 
 def _cost_matrix(top: Section) -> dict[tuple[str, str], float]:

@@ -14,7 +14,7 @@ from detectors.summaries.summary import Summary
 from monitor.batch import Batch
 from monitor.codecs.segment import from_ipc
 from monitor.database import upsert
-from monitor.fold.join import Folded, fold_outcomes, fold_predictions
+from monitor.fold.join import SERVING, Folded, fold_outcomes, fold_predictions
 from monitor.fold.rows import Ints, read_outcomes, read_predictions
 from monitor.judge.watch import Watch
 from monitor.log.port import Segment
@@ -71,14 +71,16 @@ def fold_segment(db: Connection, model: ModelState, watch: Watch, segment: Segme
 
 def _count_faults(space: Space, segment: Segment, result: Folded) -> None:
     """What was wrong with a batch beside its good rows: refused rows by feature, and rows with fields that nobody
-    declared. Refused rows have no time that can be trusted: they count with the latest of the good ones."""
+    declared. Refused rows have neither a time nor a role that can be trusted: they count with the latest of the good
+    ones, of the serving role where there are any."""
     at, refused = space.predictions, segment.envelope.get("refused", {})
     undeclared = segment.envelope.get("notes", {}).get("undeclared", {})
     counts = {at.start("refused") + i: refused.get(c.name, 0) for i, c in enumerate(space.columns)}
     counts[at.start("undeclared")] = max(undeclared.values(), default=0)
     cells = np.array([cell for cell, n in counts.items() if n], np.int64)
     if cells.size:
-        latest, n = max(result.predictions), np.array([counts[c] for c in cells.tolist()], np.int64)
+        n = np.array([counts[c] for c in cells.tolist()], np.int64)
+        latest = max(result.predictions, key=lambda s: (s.role == SERVING, s))
         result.predictions[latest] += Summary(cells, n, np.zeros(space.prediction_sums.size))
 
 

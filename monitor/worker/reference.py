@@ -51,13 +51,11 @@ def _error_model(spec: ModelSpec, batch: Batch, bins: Bins, rows: Predictions, o
 def _mean_output(space: Space, rows: Predictions) -> Floats:
     """The mean output by cell of every column, 0 where there are no rows; shape (cells of all columns,)."""
     output = np.nan_to_num(rows.predicted[:, 0])
-    out = np.zeros(int(space.column_offsets[-1]))
-    for cells, offset in zip(rows.columns, space.column_offsets[:-1], strict=True):
-        out += np.bincount(cells + offset, weights=output, minlength=out.size)
-    counts = np.zeros(out.size)
-    for cells, offset in zip(rows.columns, space.column_offsets[:-1], strict=True):
-        counts += np.bincount(cells + offset, minlength=out.size)
-    return out / np.maximum(counts, 1.0)
+    means = []
+    for cells, column in zip(rows.columns, space.columns, strict=True):
+        total, n = (np.bincount(cells, weights, minlength=column.grid.size) for weights in (output, None))
+        means.append(total / np.maximum(n, 1))
+    return np.concatenate(means)
 
 
 def _block(space: Space, rows: Predictions) -> Summary:

@@ -70,7 +70,7 @@ def test_a_link_from_a_chat_finds_its_way_in(console: Any) -> None:
 
 def test_what_carries_a_fall_in_performance_is_a_table_whose_links_lead_on(visit: Callable[..., Any]) -> None:
     seen = visit()
-    page = seen.go(_an_incident(seen, "Performance: "))
+    page = seen.go(_an_incident(seen, "Performance: ROC AUC"))
     carried = page.locator("#causes ~ .scroll table").first
     expect(carried.locator("tbody tr").first.locator("[data-name=Carry] svg.bar")).to_be_visible()
     expect(carried).to_contain_text("→")
@@ -78,7 +78,7 @@ def test_what_carries_a_fall_in_performance_is_a_table_whose_links_lead_on(visit
     carried.locator("tbody th a").first.click()
     expect(page).to_have_url(re.compile("feature="))
     expect(page.locator("#drift")).to_be_visible()
-    page = seen.go(_an_incident(seen, "Performance: "))
+    page = seen.go(_an_incident(seen, "Performance: ROC AUC"))
     page.locator("#worst + p a").click()
     expect(page.locator("#drift")).to_be_visible()
 

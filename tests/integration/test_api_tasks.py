@@ -241,6 +241,7 @@ def test_refused_rows_and_fields_that_nobody_declared_are_counted(tmp_path: Path
             row["features"] = {"hour": "noon"}
         for row in day[50:75]:
             row["features"] |= {"minute": 3}
+        day.append({**day[20], "prediction_id": "s", "role": "shadow"})      # it counts apart, and takes no fault along
         vigil_rows = [("reference", lists(0, 200, False))]
         take(vigil, "shop", [(kind, json.dumps(sent).encode()) for kind, sent in vigil_rows], media=JSON)  # type: ignore[misc]
         for _ in range(2):           # sent again, they are duplicates, and so are their faults

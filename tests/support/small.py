@@ -44,7 +44,7 @@ def _rows(model: str, day: int, n: int) -> Iterator[tuple[dict[str, Any], dict[s
         truth = int(rng.integers(0, 3))
         features = {"weight": float(rng.normal(truth)), "coat": "xyz"[rng.integers(3)],
                     "vector": rng.normal(truth, 1, 3).round(3).tolist()}  # fmt: skip
-        at = (START + timedelta(days=day, seconds=i)).isoformat()
+        at = (START + timedelta(days=day, minutes=i)).isoformat()
         row = {"prediction_id": f"{day}-{i}", "timestamp": at, "features": features}
         if model != "search":
             row["protected"] = {"sex": 1 + i % 2, "age": i % 3}

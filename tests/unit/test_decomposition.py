@@ -103,3 +103,26 @@ def test_a_ranking_is_broken_down_over_the_lists_that_have_a_relevant_item(metri
         mine = [p for p in parts if p.axis == axis]
         assert sum(p.carried for p in mine) == pytest.approx(3 / 5 - 4 / 5)
         assert sum(p.share_after for p in mine) == pytest.approx(1)
+
+
+def test_a_protected_attribute_is_no_carrier_and_two_axes_of_one_name_change_no_order():
+    names = [("segment", "state"), ("feature", "state"), ("attribute", "sex"), ("feature", "sex"), ("segment", "sex")]
+    axes = (ALL, *(Axis(kind, name, CategoryGrid(("a", "b"))) for kind, name in names))
+    space = Space("binary_classification", (Column("output", "score", UniformGrid()),), axes)
+
+    def fold(wrong):
+        n = 1000
+        state, feature = np.repeat([1, 2], n // 2), np.where(np.arange(n) % 10 < 9, 1, 2)
+        labels = np.arange(n) % 2
+        decisions = np.where(np.arange(n) % 10 >= wrong, labels, 1 - labels)
+        groups = [np.ones(n, np.int64), state, feature, state, state, state]
+        cells = space.output.grid.cells(np.full(n, 0.5))
+        return cells, groups, decisions, fold_outcomes(space, cells, groups, decisions, labels, np.full(n, 0.5))
+
+    cells, groups, decisions, before = fold(0)
+    reference = Reference.build("may", space, [fold_predictions(space, [cells], groups, decisions)], before)
+    after = fold(9)[3]
+    _, parts = carriers("accuracy", reference, after.dense(space.outcome_size), after.sums)
+    assert {p.axis for p in parts} == {"state"}
+    # All rows but the feature's b are wrong now, and its a, nine tenths of the rows, carries all of it.
+    assert (parts[0].group, round(parts[0].share_after, 2), round(parts[0].carried, 2)) == ("a", 0.9, -0.9)

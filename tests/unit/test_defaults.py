@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from detectors.point import Measurement, MetricPoint
 from detectors.reference import Reference
 from detectors.scope import Scope, Window
@@ -105,3 +107,16 @@ def test_declared_monitors_do_not_end_the_watch_for_silence_unless_one_is_of_the
     other = replace(usual, id="psi/feature:x", metric="psi", scope=Scope(feature="x"))
     assert volume_monitor(replace(CLASSIFIER, monitors=(other,)), [100.0] * 8) == usual
     assert volume_monitor(replace(CLASSIFIER, monitors=(usual,)), [100.0] * 8) is None
+
+
+def test_every_task_has_a_performance_and_where_it_decides_a_fairness_monitor() -> None:
+    ranking = limits(ModelSpec("m", "ranking"), reference("ranking"), ndcg=0.9)
+    assert ranking["ndcg/model"] == Limit(low=0.9 - 0.05)
+    sexes = {"sex": ProtectedAttribute(), "age": ProtectedAttribute()}
+    regression = ModelSpec("m", "regression", protected_attributes=sexes)
+    assert limits(regression, reference("regression"), mae=10.0)["mae_difference/attribute:sex"] == Limit(
+        high=pytest.approx(2.0)
+    )
+    assert not any("mae_difference" in m for m in limits(regression, reference("regression")))
+    both = replace(CLASSIFIER, protected_attributes=sexes, intersections=(("sex", "age"),))
+    assert limits(both, reference())["demographic_parity_ratio/attribute:sex&age"] == Limit(low=0.8)

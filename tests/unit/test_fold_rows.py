@@ -13,7 +13,7 @@ from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space
 from monitor.fold.digest import row_digests
 from monitor.fold.entries import Entries
-from monitor.fold.rows import cells_of, classes_of, numbers, read_outcomes, read_predictions
+from monitor.fold.rows import cells_of, classes_of, matrix_of, numbers, read_outcomes, read_predictions
 from monitor.model import ModelSpec
 
 SPEC = ModelSpec("m", "binary_classification", favourable="1", decision_threshold=0.5)
@@ -143,3 +143,33 @@ def test_entries_survive_their_bytes() -> None:
     assert entries.buckets.tolist() == [0, 0], "the start of the hour"
     assert again.take([1]).groups.tolist() == [[1, 0, 0]]
     assert len(Entries.unpack([], [], [], entries.digests[:0], entries.buckets[:0], [], 1, 3)) == 0
+
+
+def vectors(size: int, n: int = 2) -> pa.Array:
+    return pa.array([[1.0] * size] * n, pa.list_(pa.float32(), size))
+
+
+@pytest.mark.parametrize("then", [vectors(4), vectors(2), pa.array([1.0, 2.0]), words("a", "b"), pa.nulls(2)])
+def test_a_feature_of_another_time_is_missing_where_an_embedding_is_declared_now(then: pa.Array) -> None:
+    assert np.isnan(matrix_of(["v"], table(**{"features.v": then}), 3)).all()
+    assert matrix_of(["v"], table(**{"features.v": then}), 3).shape == (2, 3)
+
+
+def test_an_embedding_of_another_time_is_missing_where_something_else_is_declared_now() -> None:
+    assert np.isnan(numbers(vectors(4), 2)).all()
+    assert cells_of(CategoryGrid(("a",)), vectors(4), 2).tolist() == [0, 0]
+    mixed = matrix_of(["v", "x"], table(**{"features.v": vectors(4), "features.x": [1.0, 2.0]}))
+    assert mixed[:, 1].tolist() == [1.0, 2.0]
+    assert np.isnan(mixed[:, 0]).all()
+
+
+def test_a_row_with_the_scores_of_other_classes_decides_for_none_of_these() -> None:
+    columns = (Column("output", "label", CategoryGrid(("a", "b"))), *(
+        Column("output", f"score={c}", UniformGrid(10)) for c in "ab"
+    ))  # fmt: skip
+    space = Space("multiclass_classification", columns, classes=("a", "b"))
+    spec = ModelSpec("m", "multiclass_classification", classes=("a", "b"))
+    sent = {"prediction_score.a": [None, 0.2], "prediction_score.old": [0.9, None], "prediction_score.b": [None, 0.7]}
+    rows = read_predictions(space, spec, table(**{k: pa.array(v, pa.float64()) for k, v in sent.items()}), None)
+    assert rows.decisions is not None
+    assert rows.decisions.tolist() == [2, 1]

@@ -19,6 +19,8 @@ from monitor.log.sql import SqlLog
 from monitor.log.tables import metadata
 from monitor.log.writer import LogWriter
 from monitor.model import ModelSpec
+from monitor.model.declaration import MAX_DIMENSIONS
+from monitor.model.parse import MAX_FEATURES
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SPEC = ModelSpec("m", "binary_classification", features={"x": "numeric"}, favourable="1")
@@ -116,3 +118,13 @@ def test_a_new_declaration_is_used_at_once(intake: Intake) -> None:
     intake.log.declare("m", 1, "ana", wider.to_dict())
     take(intake, [row()])
     assert [s.declaration for s in intake.log.read("m", 0, 10)] == [1, 1, 2]
+
+
+def test_what_a_reference_lets_one_infer_is_held_to_what_may_be_declared(tmp_path: Path, intake: Intake) -> None:
+    intake.log.declare("m", 0, "ana", ModelSpec("m", "binary_classification").to_dict())
+    wide = row(features={f"f{i}": i for i in range(MAX_FEATURES + 1)})
+    long = row(features={"v": [0.0] * (MAX_DIMENSIONS + 1)})
+    for bad, said in ((wide, "the reference has 2001 features"), (long, "feature 'v' is an embedding")):
+        with pytest.raises(TooLarge, match=said) as error:
+            take(intake, [bad], kind="reference")
+        assert "Declare the features that are to be watched" in error.value.mend

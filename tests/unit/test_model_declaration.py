@@ -155,6 +155,14 @@ def test_a_fault_names_its_key(addition: str, key: str, part: str) -> None:
     assert part in reason
 
 
+def test_labels_named_beside_the_classes_are_among_them() -> None:
+    many = "model: a\ntask: multiclass_classification\nclasses: [cat, dog]\n"
+    found = faults(many + "favourable: dgo\ncost_matrix: {dog: {cta: -1, cat: 2}}")
+    assert set(found) == {"favourable", "cost_matrix"}
+    assert "the nearest known is 'dog'" in found["favourable"][1]
+    assert "'cta' is none of the classes" in found["cost_matrix"][1]
+
+
 def test_classification_keys_do_not_fit_a_regression() -> None:
     found = faults("model: a\ntask: regression\npositive_label: 1\nmonitors: [{metric: roc_auc, breach: {below: 1}}]")
     assert set(found) == {"positive_label", "monitors[0].metric"}

@@ -232,3 +232,14 @@ def test_the_classifiers_interval_holds_half_when_nothing_changed():
     missed = sum(not m.interval[0] <= 0.5 <= m.interval[1] for m in found)
     assert missed <= 8
     assert np.mean([m.value for m in found]) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("rows", [5, 60, 300])
+def test_the_components_of_a_wide_embedding_keep_the_most_variance_that_so_many_can(rows):
+    x = np.random.default_rng(8).standard_normal((rows, 100)) * np.linspace(3, 0.1, 100)
+    p = Projection.fit(x, [f"v[{i}]" for i in range(100)])
+    z = p.standardise(x)
+    kept = ((z - z.mean(axis=0)) @ p.components).var(axis=0).sum()
+    most = np.sort(np.linalg.eigvalsh(np.cov(z, rowvar=False, bias=True)))[::-1][:32].sum()
+    assert kept == pytest.approx(most, rel=1e-3)
+    assert p.components.T @ p.components == pytest.approx(np.eye(32), abs=0.01)

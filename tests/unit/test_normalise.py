@@ -405,3 +405,12 @@ def test_arrow_brings_the_same_scores_and_vectors() -> None:
 def test_lists_of_one_length_are_inferred_as_an_embedding() -> None:
     assert infer_features(Columns({"features.v": [[1.0, 2.0], None, [3, 4]]}, 3)) == {"v": "embedding[2]"}
     assert infer_features(Columns({"features.v": pa.array([[1.0], [3.0, 4.0]])}, 2)) == {"v": "categorical"}
+
+
+def test_a_list_that_names_an_item_twice_is_refused() -> None:
+    shop = ModelSpec.from_dict({"model": "shop", "task": "ranking", "features": {"age": "numeric"}})
+    lists = pa.array([[("a", 2.0), ("b", 1.0)], [("a", 2.0), ("a", 1.0)]], pa.map_(pa.string(), pa.float64()))
+    columns = {"prediction_id": ["p", "q"], "timestamp": [T, T], "prediction_score": lists, "features.age": [1, 2]}
+    batch = take_columns(columns, spec=shop)
+    assert [(r.row, r.field) for r in batch.rejects] == [(1, "prediction_score")]
+    assert "names one item twice" in batch.rejects[0].reason

@@ -194,7 +194,7 @@ def test_outcomes_of_predictions_without_a_value_are_in_no_mean() -> None:
     space = Space("regression", (Column("output", "value", NumericGrid(0.0, 1.0)),))
     outcomes = np.zeros(space.outcome_size, np.int64)
     sums = np.zeros(space.outcome_sums.size)
-    space.model_sums(sums)[:3] = 2.0, 4.0, 10.0                # error, |error|, error²
+    sums[:3] = 2.0, 4.0, 10.0                # error, |error|, error²
     space.score_by_label(outcomes)[0, [0, 700]] = 3, 2         # three without a value, two with
     found = {name: m for name, _, m in measure_performance(space, outcomes, sums)}
     assert (found["mae"].value, found["mae"].n) == (2.0, 2)
