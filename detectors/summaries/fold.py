@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from detectors.summaries.grids import NumericGrid
+from detectors.summaries.mixing import GOLDEN, mix
 from detectors.summaries.space import CONTENTS, GROUP_SUMS, PARTS, SUBJECTS, Space
 from detectors.summaries.summary import Floats, Ints, Summary, quantise
 
 _MOST_ERROR = 2.0**60    # units; a value or an error beyond this counts as this: its fourth power is still a number
 _SCORE_FLOOR = 1e-15     # log loss clips scores to [1e-15, 1 - 1e-15], as scikit-learn did and NannyML does
-_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(31))
-
-Words = npt.NDArray[np.uint64]
 
 
 def fold_predictions(
@@ -76,7 +73,7 @@ def prediction_cells(
         out.append(at.start("decided") + _decided(space, columns, decisions))
     out.append(at.start("contents") + _contents(space, columns))
     if space.subjects and subjects is not None:
-        word = _mix(subjects.view(np.uint64))
+        word = mix(subjects.view(np.uint64))
         out.append(at.start("subjects") + (word % np.uint64(2 * SUBJECTS)).astype(np.int64))
     return out
 
@@ -218,12 +215,5 @@ def _contents(space: Space, columns: Sequence[Ints]) -> Ints:
     total = np.zeros(len(columns[0]), np.uint64)
     for column, cells in zip(space.columns, columns, strict=True):
         if column.kind == "feature":
-            total = total * _MIX[1] + cells.view(np.uint64)
-    return (_mix(total) % np.uint64(CONTENTS)).astype(np.int64)
-
-
-def _mix(words: Words) -> Words:
-    """Spread the bits of 64-bit words (a finaliser of the splitmix kind)."""
-    words = (words ^ (words >> _MIX[2])) * _MIX[0]
-    words = (words ^ (words >> _MIX[2])) * _MIX[1]
-    return np.asarray(words ^ (words >> _MIX[2]))
+            total = total * GOLDEN + cells.view(np.uint64)
+    return (mix(total) % np.uint64(CONTENTS)).astype(np.int64)

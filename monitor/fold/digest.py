@@ -9,11 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Words = npt.NDArray[np.uint64]
+from detectors.summaries.mixing import Words, mix
 
 # What may differ between two sendings of one prediction.
 _NOT_CONTENT = frozenset({"row", "prediction_id", "model_version", "request_id", "trace_id", "latency_ms", "status"})
-_NULL = np.uint64(0x9E3779B97F4A7C15)
 
 
 def row_digests(*tables: pa.RecordBatch | None) -> npt.NDArray[np.int64]:
@@ -31,10 +30,10 @@ def row_digests(*tables: pa.RecordBatch | None) -> npt.NDArray[np.int64]:
     for table in tables:
         for name, column in zip(table.schema.names, table.columns, strict=True) if table is not None else ():
             if name not in _NOT_CONTENT:
-                words = _mix(_words(column) ^ _salt(name))
+                words = mix(_words(column) ^ _salt(name))
                 words[np.asarray(pc.is_null(column))] = 0       # an absent value adds nothing
                 total += words
-    return _mix(total).view(np.int64)
+    return mix(total).view(np.int64)
 
 
 def _words(column: pa.Array) -> Words:
@@ -53,7 +52,7 @@ def _words(column: pa.Array) -> Words:
         size = column.type.list_size
         flat = np.asarray(column.fill_null([0.0] * size).flatten(), np.float64).reshape(-1, size)
         at = np.arange(size, dtype=np.uint64)
-        total: Words = _mix(flat.view(np.uint64) ^ at).sum(axis=1, dtype=np.uint64)
+        total: Words = mix(flat.view(np.uint64) ^ at).sum(axis=1, dtype=np.uint64)
         return total
     numbers = np.asarray(column.cast(pa.float64()).fill_null(0.0)) + 0.0     # minus zero is zero
     return np.ascontiguousarray(numbers).view(np.uint64)
@@ -65,11 +64,3 @@ def _hash(text: str) -> int:
 
 def _salt(name: str) -> np.uint64:
     return np.uint64(_hash(name))
-
-
-def _mix(x: Words) -> Words:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the input reaches every bit of the output."""
-    x = (x + _NULL).astype(np.uint64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

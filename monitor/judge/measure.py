@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.drift import METRICS as DRIFT
 from detectors.drift import measure_drift
-from detectors.estimation import Calibrator, estimate_binary, estimate_multiclass
+from detectors.estimation import estimate_binary, estimate_multiclass
 from detectors.fairness import is_disparity, resolve
 from detectors.multivariate import METRICS as MULTIVARIATE
 from detectors.multivariate import measure_multivariate
@@ -89,15 +89,12 @@ def _estimates(watch: Watch, predictions: Ints) -> Iterator[Named]:
         return
     if not watch.spec.classifies:
         return
-    calibrators = [
-        Calibrator.fit(*space.score_by_label(reference.outcomes, i)) for i in range(len(space.scores))
-    ]
     scored = np.stack([space.predictions.view(predictions, "column", c) for c in space.scores])
     decided = space.decided(predictions)
     if space.classes:
-        found = estimate_multiclass(scored, decided[:-1], calibrators)
+        found = estimate_multiclass(scored, decided[:-1], watch.calibrators)
     else:
-        found = estimate_binary(scored[0], decided[1], calibrators[0])
+        found = estimate_binary(scored[0], decided[1], watch.calibrators[0])
     yield from ((metric, Scope(), m) for metric, m in found)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from detectors.catalogue import CATALOGUE
 from detectors.clusters import design_effect
+from detectors.estimation import Calibrator
 from detectors.fairness import (
     DISPARITIES,
     RATES,
@@ -76,6 +77,12 @@ class Watch:
         if not spec.classes:
             return 1 if spec.favourable == spec.positive_label else 0
         return spec.classes.index(spec.favourable) if spec.favourable in spec.classes else len(spec.classes)
+
+    @cached_property
+    def calibrators(self) -> tuple[Calibrator | None, ...]:
+        """What each score of a classification means, as the reference's outcomes have it."""
+        space, outcomes = self.reference.space, self.reference.outcomes
+        return tuple(Calibrator.fit(*space.score_by_label(outcomes, i)) for i in range(len(space.scores)))
 
     @cached_property
     def values(self) -> Floats | None:

@@ -33,7 +33,7 @@ def build_reference(spec: ModelSpec, space: Space, batch: Batch, name: str) -> R
     blocks = [_block(space, rows.take(piece)) for piece in pieces if piece.size]
     outcomes = _outcomes(spec, space, batch, rows)
     found = Reference.build(name, space, blocks, outcomes, start, end, _mean_output(space, rows))
-    return replace(found, error_model=_error_model(spec, batch, found.bins, rows.take(order), order))
+    return replace(found, error_model=_error_model(spec, batch, found.bins, rows, order))
 
 
 def _error_model(spec: ModelSpec, batch: Batch, bins: Bins, rows: Predictions, order: Ints) -> ErrorModel | None:
@@ -41,7 +41,7 @@ def _error_model(spec: ModelSpec, batch: Batch, bins: Bins, rows: Predictions, o
     learn it would take minutes."""
     if spec.task != "regression" or bins.starts.size > MOST_BINS:
         return None
-    actual = read_outcomes(bins.space, spec, batch.table).actual
+    rows, actual = rows.take(order), read_outcomes(bins.space, spec, batch.table).actual
     assert actual is not None, "a regression's truth is a value"
     at = zip(rows.columns, bins.space.column_offsets[:-1], strict=True)
     codes = [np.searchsorted(bins.starts, cells + offset, side="right") - 1 for cells, offset in at]
