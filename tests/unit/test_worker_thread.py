@@ -36,6 +36,9 @@ class Models:
             raise ValueError("it cannot be folded")
         return 1 if name == "busy" else 0
 
+    def roll_up(self, name: str) -> int:
+        return 0            # asked of an idle worker, as it is when it is told to end in mid-round
+
     def tick(self, name: str) -> bool:
         self.ticks[name] += 1
         return False
