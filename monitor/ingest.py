@@ -15,7 +15,7 @@ from monitor.codecs import decode
 from monitor.codecs.normalise import infer_features, normalise
 from monitor.codecs.segment import to_ipc
 from monitor.errors import Conflict, NoGoodRow, NotFound, TooLarge
-from monitor.log.port import Declaration, Segment
+from monitor.log.port import Declaration, Part, Segment
 from monitor.log.sql import SqlLog
 from monitor.log.writer import LogWriter
 from monitor.model import FeatureType, ModelSpec, Schema, dimensions
@@ -93,7 +93,8 @@ class Intake:
             assert first is not None, "the append found it"
             return first
         rejects = batch.rejects
-        return Receipt(segment.batch_id, batch.accepted, len(rejects), rejects[:MOST_ERRORS], notes=batch.notes)
+        batch_id = segment.parts[0].batch_id
+        return Receipt(batch_id, batch.accepted, len(rejects), rejects[:MOST_ERRORS], notes=batch.notes)
 
     def declared(self, model: str) -> tuple[Declaration, ModelSpec]:
         """The declaration in force; ``NotFound`` where there is none."""
@@ -131,19 +132,17 @@ class Intake:
             )
         batch = normalise(columns, Schema(spec, features or {}), kind, batch_id, now)
         _check_good(batch, atomic)
+        part = Part(batch_id, batch.accepted, idempotency_key, _envelope(batch), batch.rejects)
         segment = Segment(
             model=model,
             kind=kind,
-            batch_id=batch_id,
             received_at=to_micros(now),
-            rows=batch.accepted,
             event_clock=batch.envelope.clock == "event",
+            sampling_rate=batch.envelope.sampling_rate,
             declaration=declaration.version,
             payload=to_ipc(batch.table),
             protected=None if batch.protected is None else to_ipc(batch.protected),
-            idempotency_key=idempotency_key,
-            envelope=_envelope(batch),
-            rejects=batch.rejects,
+            parts=(part,),
         )
         return segment, batch
 

@@ -9,25 +9,39 @@ from monitor.batch import Kind, Reject
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A batch as it was made durable: Arrow IPC bytes, its protected attributes apart, and how it was typed.
+class Part:
+    """One request's rows within a segment: how many were taken, what the batch said of itself, and what was refused."""
 
-    ``declaration`` is the version of the model's declaration that typed the rows. ``seq`` is 0 until appended.
+    batch_id: str
+    rows: int
+    idempotency_key: str | None = None
+    envelope: dict[str, Any] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Rows as they were made durable: Arrow IPC bytes, their protected attributes apart, and how they were typed.
+
+    It holds one batch, or several small ones that came at once and are alike in all that stands here; ``parts`` names
+    them in the order of their rows. ``declaration`` is the version of the model's declaration that typed the rows.
+    ``seq`` is 0 until appended.
     """
 
     model: str
     kind: Kind
-    batch_id: str
     received_at: int
-    rows: int
     event_clock: bool
     declaration: int
     payload: bytes
+    parts: tuple[Part, ...]
     protected: bytes | None = None
-    idempotency_key: str | None = None
-    envelope: dict[str, Any] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
+    sampling_rate: float = 1.0
     seq: int = 0
+
+    @property
+    def rows(self) -> int:
+        return sum(part.rows for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, CursorResult, Engine, and_, func, insert, sel
 
 from monitor.batch import Kind
 from monitor.database import reading, writing
-from monitor.log.port import Command, Declaration, Segment, Tick
-from monitor.log.tables import commands, declarations, protected_segments, rejects, segments, ticks
+from monitor.log.port import Command, Declaration, Part, Segment, Tick
+from monitor.log.tables import batches, commands, declarations, protected_segments, rejects, segments, ticks
 
 
 class SqlLog:
@@ -20,31 +20,34 @@ class SqlLog:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def append(self, batch: Sequence[Segment]) -> list[Segment | None]:
-        """Write segments in one commit, in their order. ``None`` stands where the idempotency key was there already."""
+    def append(self, new: Sequence[Segment]) -> list[Segment | None]:
+        """Write segments in one commit, in their order. ``None`` stands where an idempotency key was there already: a
+        batch that has one stands alone in its segment."""
         with writing(self.engine) as db:
-            return [self._append_one(db, segment) for segment in batch]
+            return [self._append_one(db, segment) for segment in new]
 
     def _append_one(self, db: Connection, s: Segment) -> Segment | None:
-        if s.idempotency_key and self._known(db, s):
+        if any(self._known(db, s, part.idempotency_key) for part in s.parts if part.idempotency_key):
             return None
         row = {name: getattr(s, name) for name in _SEGMENT_COLUMNS}
         seq = _inserted(db.execute(insert(segments).values(**row)))
+        of = {"model": s.model, "kind": s.kind, "received_at": s.received_at, "event_clock": s.event_clock, "seq": seq}
+        db.execute(insert(batches), [of | _named(part, number) for number, part in enumerate(s.parts)])
         if s.protected is not None:
             apart = {"seq": seq, "model": s.model, "received_at": s.received_at, "payload": s.protected}
             db.execute(insert(protected_segments).values(**apart))
-        if s.rejects:
-            db.execute(
-                insert(rejects),
-                [{"model": s.model, "batch_id": s.batch_id, "at": s.received_at, **r.as_dict()} for r in s.rejects],
-            )
+        refused = [
+            {"model": s.model, "batch_id": part.batch_id, "at": s.received_at, **r.as_dict()}
+            for part in s.parts
+            for r in part.rejects
+        ]
+        if refused:
+            db.execute(insert(rejects), refused)
         return replace(s, seq=seq)
 
-    def _known(self, db: Connection, s: Segment) -> bool:
-        same = and_(
-            segments.c.model == s.model, segments.c.kind == s.kind, segments.c.idempotency_key == s.idempotency_key
-        )
-        return db.execute(select(segments.c.seq).where(same)).first() is not None
+    def _known(self, db: Connection, s: Segment, key: str) -> bool:
+        same = and_(batches.c.model == s.model, batches.c.kind == s.kind, batches.c.idempotency_key == key)
+        return db.execute(select(batches.c.seq).where(same)).first() is not None
 
     def read(self, model: str, after: int, limit: int) -> list[Segment]:
         """The next segments of a model behind ``after``, in order, with their protected attributes."""
@@ -56,7 +59,16 @@ class SqlLog:
             .limit(limit)
         )
         with reading(self.engine) as db:
-            return [_segment(row) for row in db.execute(query).mappings()]
+            found = db.execute(query).mappings().all()
+            if not found:
+                return []
+            first, last = found[0]["seq"], found[-1]["seq"]
+            mine = select(batches).where(batches.c.seq >= first, batches.c.seq <= last).order_by(batches.c.part)
+            parts: dict[int, list[Part]] = {}
+            for row in db.execute(mine).mappings():
+                part = Part(row["batch_id"], row["rows"], row["idempotency_key"], row["envelope"])
+                parts.setdefault(row["seq"], []).append(part)
+        return [_segment(row, parts[row["seq"]]) for row in found]
 
     def sizes(self, model: str, kind: Kind, received_from: int, upto: int) -> list[tuple[int, int]]:
         """The segments of a kind that came at or after an instant, up to and with ``upto``: the sequence number and the
@@ -90,10 +102,9 @@ class SqlLog:
 
     def batch(self, batch_id: str | None = None, **by: str) -> dict[str, Any] | None:
         """What a batch was, without its rows; by its id, or by ``model``, ``kind`` and ``idempotency_key``."""
-        columns = [c for c in segments.c if c.name != "payload"]
-        query = select(*columns, _reject_count()).where(*[segments.c[k] == v for k, v in by.items()])
+        query = select(batches, _reject_count()).where(*[batches.c[k] == v for k, v in by.items()])
         if batch_id is not None:
-            query = query.where(segments.c.batch_id == batch_id)
+            query = query.where(batches.c.batch_id == batch_id)
         with reading(self.engine) as db:
             row = db.execute(query).mappings().first()
         return None if row is None else dict(row)
@@ -167,14 +178,20 @@ def _reject_count() -> Any:
     return (
         select(func.count())
         .select_from(rejects)
-        .where(rejects.c.batch_id == segments.c.batch_id)
+        .where(rejects.c.batch_id == batches.c.batch_id)
         .scalar_subquery()
         .label("rejected")
     )
 
 
-def _segment(row: Any) -> Segment:
-    return Segment(**{k: row[k] for k in (*_SEGMENT_COLUMNS, "seq", "protected")})
+def _named(part: Part, number: int) -> dict[str, Any]:
+    names = ("batch_id", "rows", "idempotency_key", "envelope")
+    return {"part": number, **{name: getattr(part, name) for name in names}}
+
+
+def _segment(row: Any, parts: Sequence[Part]) -> Segment:
+    kept = [name for name in _SEGMENT_COLUMNS if name != "rows"]
+    return Segment(**{k: row[k] for k in (*kept, "seq", "protected")}, parts=tuple(parts))
 
 
 def _latest(db: Connection, model: str, version: int | None = None) -> Declaration | None:

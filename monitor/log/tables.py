@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -26,17 +27,32 @@ segments = Table(
     Column("seq", _SEQ, primary_key=True, autoincrement=True),
     Column("model", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("batch_id", String(64), nullable=False, unique=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("event_clock", Boolean, nullable=False),
+    Column("sampling_rate", Float, nullable=False),
+    Column("declaration", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("segments_by_model", "model", "seq"),
+    sqlite_autoincrement=True,
+)
+
+# The requests whose rows a segment holds, in their order; ``part`` numbers them.
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", String(64), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
     Column("idempotency_key", String(128)),
     Column("received_at", BigInteger, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("event_clock", Boolean, nullable=False),
-    Column("declaration", Integer, nullable=False),
     Column("envelope", JSON, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
     UniqueConstraint("model", "kind", "idempotency_key"),
-    Index("segments_by_model", "model", "seq"),
-    sqlite_autoincrement=True,
+    Index("batches_by_segment", "seq", "part"),
 )
 
 # Special-category data stand apart: their own table, scope and retention.

@@ -12,7 +12,7 @@ from incidents.verdict import VerdictKind
 from monitor.kpis.periods import Period
 from monitor.kpis.records import Records
 from monitor.log.port import Declaration
-from monitor.log.tables import declarations, rejects, segments
+from monitor.log.tables import batches, declarations, rejects
 from monitor.review.gather import ClockChoice, Subject
 from monitor.store import summaries
 from monitor.store.tables import folded, points, verdicts
@@ -82,16 +82,16 @@ def _gap(log: Connection, db: Connection, s: Subject, part: Period, clock: Clock
     assert s.state is not None, "the caller looked"
     model, start, end = s.state.id, to_micros(part.start), to_micros(part.end)
     rows = {kind: sum(n.values()) for kind, n in summaries.bucket_rows(db, model, start, end).items()}
-    batches = _batches(s.spec.model, start, end, clock)
-    ours = set(log.execute(select(segments.c.seq).where(*batches)).scalars())
+    mine = _batches(s.spec.model, start, end, clock)
+    ours = set(log.execute(select(batches.c.batch_id).where(*mine)).scalars())
     counts: Counter[str] = Counter()
-    for seq, of_batch in db.execute(select(folded.c.seq, folded.c.counts).where(folded.c.model == model)):
-        if seq in ours:
+    for batch, of_batch in db.execute(select(folded.c.batch_id, folded.c.counts).where(folded.c.model == model)):
+        if batch in ours:
             counts.update({name: of_batch.get(name, 0) for name in COUNTED})
     refused = (
         select(rejects.c.field, rejects.c.reason, func.count().label("n"))
-        .join(segments, segments.c.batch_id == rejects.c.batch_id)
-        .where(*batches)
+        .join(batches, batches.c.batch_id == rejects.c.batch_id)
+        .where(*mine)
         .group_by(rejects.c.field, rejects.c.reason)
         .order_by(func.count().desc(), rejects.c.field, rejects.c.reason)
     )
@@ -109,11 +109,11 @@ def _gap(log: Connection, db: Connection, s: Subject, part: Period, clock: Clock
 
 def _batches(model: str, start: int, end: int, clock: ClockChoice) -> list[ColumnElement[bool]]:
     """The batches of a period, by their arrival. A replay's rows come all at once: all of it is told in any period."""
-    arrived = segments.c.received_at.between(start, end - 1)
-    conditions: list[ColumnElement[bool]] = [segments.c.model == model, segments.c.kind != "reference"]
+    arrived = batches.c.received_at.between(start, end - 1)
+    conditions: list[ColumnElement[bool]] = [batches.c.model == model, batches.c.kind != "reference"]
     if clock == "event":
-        return [*conditions, segments.c.event_clock]
-    return [*conditions, arrived, *([] if clock == "all" else [segments.c.event_clock.is_(False)])]
+        return [*conditions, batches.c.event_clock]
+    return [*conditions, arrived, *([] if clock == "all" else [batches.c.event_clock.is_(False)])]
 
 
 def _windows(db: Connection, model: int, start: int, end: int) -> list[dict[str, Any]]:

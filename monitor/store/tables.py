@@ -215,9 +215,10 @@ incident_events = Table(
 folded = Table(
     "folded",
     metadata,
-    Column("seq", _ID, primary_key=True, autoincrement=False),
+    Column("batch_id", String(64), primary_key=True),
     Column("model", Integer, nullable=False),
-    Column("batch_id", String(64), nullable=False, unique=True),
+    Column("seq", BigInteger, nullable=False),
     Column("counts", JSON, nullable=False),
     Column("conflicts", JSON, nullable=False),
+    Index("folded_by_model", "model", "seq"),
 )

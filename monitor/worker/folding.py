@@ -73,8 +73,8 @@ def _count_faults(space: Space, segment: Segment, result: Folded) -> None:
     """What was wrong with a batch beside its good rows: refused rows by feature, and rows with fields that nobody
     declared. Refused rows have neither a time nor a role that can be trusted: they count with the latest of the good
     ones, of the serving role where there are any."""
-    at, refused = space.predictions, segment.envelope.get("refused", {})
-    undeclared = segment.envelope.get("notes", {}).get("undeclared", {})
+    at, refused = space.predictions, segment.parts[0].envelope.get("refused", {})
+    undeclared = segment.parts[0].envelope.get("notes", {}).get("undeclared", {})
     counts = {at.start("refused") + i: refused.get(c.name, 0) for i, c in enumerate(space.columns)}
     counts[at.start("undeclared")] = max(undeclared.values(), default=0)
     cells = np.array([cell for cell, n in counts.items() if n], np.int64)
@@ -124,7 +124,7 @@ def _record(
     """What became of the batch, for those who ask; and the model's totals."""
     if counted:
         model.count(counts)
-    row = {"seq": segment.seq, "model": model.id, "batch_id": segment.batch_id, "counts": dict(counts)}
+    row = {"seq": segment.seq, "model": model.id, "batch_id": segment.parts[0].batch_id, "counts": dict(counts)}
     row["conflicts"] = list(conflicts)[:MOST_CONFLICTS]
-    db.execute(upsert(folded, ["counts", "conflicts"]), row)      # a new reference folds all anew
+    db.execute(upsert(folded, ["seq", "counts", "conflicts"]), row)      # a new reference folds all anew
 

@@ -176,8 +176,8 @@ def arrived(settings: Settings, at: datetime) -> None:
     """A segment of the log that nobody has folded."""
     engine = open_database(settings.log_url, durable=False)
     row = {
-        "model": "m", "kind": "predictions", "batch_id": "b", "received_at": to_micros(at), "rows": 3,
-        "event_clock": False, "declaration": 1, "envelope": {}, "payload": b"",
+        "model": "m", "kind": "predictions", "received_at": to_micros(at), "rows": 3, "sampling_rate": 1.0,
+        "event_clock": False, "declaration": 1, "payload": b"",
     }  # fmt: skip
     with engine.begin() as db:
         db.execute(segments.insert().values(**row))

@@ -54,8 +54,10 @@ def test_a_segment_holds_the_good_rows_and_how_they_were_typed(intake: Intake) -
     receipt = take(intake, [row(0), {}, row(2)], query={"clock": "event", "source": "s", "sampling_rate": "0.5"})
     assert (receipt.accepted, receipt.rejected, receipt.repeated) == (2, 1, False)
     (segment,) = intake.log.read("m", 0, 10)
-    assert (segment.batch_id, segment.rows, segment.event_clock, segment.declaration) == (receipt.batch_id, 2, True, 1)
-    assert segment.envelope == {"source": "s", "sampling_rate": 0.5}
+    assert (segment.parts[0].batch_id, segment.rows, segment.event_clock, segment.declaration) == (
+        receipt.batch_id, 2, True, 1,
+    )  # fmt: skip
+    assert segment.parts[0].envelope == {"source": "s", "sampling_rate": 0.5}
     assert from_ipc(segment.payload)["prediction_id"].to_pylist() == ["p0", "p2"]
     assert segment.protected is None
     assert [r["row"] for r in intake.log.rejects("m")] == [1]

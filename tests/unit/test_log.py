@@ -12,7 +12,7 @@ import pytest
 from monitor.batch import Reject
 from monitor.database import open_database
 from monitor.errors import NotDurable
-from monitor.log.port import Command, Segment, Tick
+from monitor.log.port import Command, Part, Segment, Tick
 from monitor.log.sql import SqlLog, iter_segments
 from monitor.log.tables import metadata
 from monitor.log.writer import LogWriter
@@ -27,15 +27,17 @@ def log(tmp_path: Path) -> Iterator[SqlLog]:
 
 
 def segment(number: int, model: str = "m", **more: Any) -> Segment:
-    values: dict[str, Any] = {"kind": "predictions", "rows": 2, "payload": b"p%d" % number, "declaration": 1}
-    return Segment(model, batch_id=f"b{number}", received_at=number, event_clock=False, **values | more)
+    of_part = {key: more.pop(key) for key in ("idempotency_key", "envelope", "rejects") if key in more}
+    parts = more.pop("parts", (Part(f"b{number}", 2, **of_part),))
+    values: dict[str, Any] = {"kind": "predictions", "payload": b"p%d" % number, "declaration": 1, "parts": parts}
+    return Segment(model, received_at=number, event_clock=False, **values | more)
 
 
 def test_segments_come_back_in_order_with_their_protected_part(log: SqlLog) -> None:
     written = log.append([segment(1), segment(2, "other"), segment(3, protected=b"secret", envelope={"source": "x"})])
     assert [s.seq for s in written if s] == [1, 2, 3]
     found = log.read("m", 0, 10)
-    assert [(s.seq, s.payload, s.protected, s.envelope) for s in found] == [
+    assert [(s.seq, s.payload, s.protected, s.parts[0].envelope) for s in found] == [
         (1, b"p1", None, {}), (3, b"p3", b"secret", {"source": "x"}),
     ]  # fmt: skip
     assert [s.seq for s in log.read("m", 1, 10)] == [3]
@@ -145,7 +147,7 @@ def test_who_has_gone_writes_nothing_and_stops_nobody(log: SqlLog) -> None:
     writer.start()
     assert stays.result(10) is not None
     writer.stop()
-    assert [s.batch_id for s in log.read("m", 0, 10)] == ["b2"]
+    assert [s.parts[0].batch_id for s in log.read("m", 0, 10)] == ["b2"]
 
 
 def test_what_was_submitted_before_the_stop_is_written_in_one_commit(log: SqlLog) -> None:
