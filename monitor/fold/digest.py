@@ -12,7 +12,12 @@ import pyarrow.compute as pc
 from detectors.summaries.mixing import Words, mix
 
 # What may differ between two sendings of one prediction.
-_NOT_CONTENT = frozenset({"row", "prediction_id", "model_version", "request_id", "trace_id", "latency_ms", "status"})
+_NOT_CONTENT = frozenset(
+    {
+        "row", "prediction_id", "model_version", "request_id", "trace_id", "latency_ms", "status", "mistyped",
+        "undeclared",
+    }
+)  # fmt: skip
 
 
 def row_digests(*tables: pa.RecordBatch | None) -> npt.NDArray[np.int64]:

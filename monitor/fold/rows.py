@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from detectors.summaries.grids import CategoryGrid, Grid
 from detectors.summaries.space import Axis, Space
 from monitor.fold import rankings
+from monitor.fold.coded import Coded
 from monitor.fold.digest import row_digests
+from monitor.fold.ids import Ids
 from monitor.model import ModelSpec, canonical_label
 
 Ints = npt.NDArray[np.int64]
@@ -26,12 +28,13 @@ class Predictions:
 
     ``predicted``: scores or value, shape (n, scores); ``subjects``: a digest of the person, or of the prediction where
     none is named; ``matrices``: the values that each projection of the space takes, shape (n, dimensions); ``lists``:
-    those of a ranking, packed.
+    those of a ranking, packed. ``mistyped`` and ``undeclared``: what was wrong with a row beside what was taken of it,
+    as in ``Batch``.
     """
 
-    ids: list[str]
-    versions: list[str]
-    roles: list[str]
+    ids: Ids
+    versions: Coded
+    roles: Coded
     timestamps: Ints
     digests: Ints
     columns: list[Ints]
@@ -41,12 +44,14 @@ class Predictions:
     subjects: Ints | None
     matrices: list[Floats]
     lists: list[bytes]
+    mistyped: pa.DictionaryArray | None = None
+    undeclared: npt.NDArray[np.bool_] | None = None
 
     def take(self, rows: Ints) -> Predictions:
         return Predictions(
-            [self.ids[i] for i in rows],
-            [self.versions[i] for i in rows],
-            [self.roles[i] for i in rows],
+            self.ids.take(rows),
+            self.versions.take(rows),
+            self.roles.take(rows),
             self.timestamps[rows],
             self.digests[rows],
             [c[rows] for c in self.columns],
@@ -55,7 +60,9 @@ class Predictions:
             self.predicted[rows],
             None if self.subjects is None else self.subjects[rows],
             [m[rows] for m in self.matrices],
-            [self.lists[i] for i in rows] if self.lists else [],
+            [self.lists[i] for i in rows.tolist()] if self.lists else [],
+            None if self.mistyped is None else self.mistyped.take(pa.array(rows)),
+            None if self.undeclared is None else self.undeclared[rows],
         )
 
 
@@ -64,12 +71,49 @@ class Outcomes:
     """Outcomes of one batch, all of length n: ``labels`` for a classification, ``actual`` for a regression,
     ``relevance`` (packed) for a ranking."""
 
-    ids: list[str]
+    ids: Ids
     timestamps: Ints
     digests: Ints
     labels: Ints | None
     actual: Floats | None
     relevance: list[bytes] | None = None
+
+    def __len__(self) -> int:
+        return self.digests.size
+
+    def take(self, rows: Ints) -> Outcomes:
+        return Outcomes(
+            self.ids.take(rows),
+            self.timestamps[rows],
+            self.digests[rows],
+            None if self.labels is None else self.labels[rows],
+            None if self.actual is None else self.actual[rows],
+            None if self.relevance is None else [self.relevance[i] for i in rows.tolist()],
+        )
+
+    def columns(self) -> pa.RecordBatch:
+        """All but the ids, as they are kept."""
+        found: dict[str, pa.Array] = {"timestamp": pa.array(self.timestamps), "digest": pa.array(self.digests)}
+        if self.labels is not None:
+            found["label"] = pa.array(self.labels.astype(np.int32))
+        if self.actual is not None:
+            found["value"] = pa.array(self.actual)
+        if self.relevance is not None:
+            found["relevance"] = pa.array(self.relevance, pa.binary())
+        return pa.RecordBatch.from_pydict(found)
+
+    @classmethod
+    def read(cls, rows: pa.RecordBatch) -> Outcomes:
+        """What ``columns`` gave, under its ids in the column ``id``."""
+        names = rows.schema.names
+        return cls(
+            Ids.of(rows.column("id")),
+            np.asarray(rows.column("timestamp")),
+            np.asarray(rows.column("digest")),
+            np.asarray(rows.column("label")).astype(np.int64) if "label" in names else None,
+            np.asarray(rows.column("value")) if "value" in names else None,
+            rows.column("relevance").to_pylist() if "relevance" in names else None,
+        )
 
 
 def read_predictions(
@@ -91,9 +135,9 @@ def read_predictions(
         else:
             cells.append(c.grid.cells(scores[c.name]))
     return Predictions(
-        table.column("prediction_id").to_pylist(),
-        table.column("model_version").to_pylist(),
-        table.column("role").to_pylist(),
+        Ids.of(table.column("prediction_id")),
+        Coded.of(table.column("model_version")),
+        Coded.of(table.column("role")),
         micros(column(table, "timestamp"), n),
         row_digests(table, protected),
         cells,
@@ -103,6 +147,8 @@ def read_predictions(
         _subjects(table) if space.subjects else None,
         [matrix_of(m, table, len(p.names)) for m, p in zip(space.projected, space.projections, strict=True)],
         lists,
+        column(table, "mistyped"),
+        None if column(table, "undeclared") is None else _flags(column(table, "undeclared")),
     )
 
 
@@ -111,13 +157,17 @@ def read_outcomes(space: Space, spec: ModelSpec, table: pa.RecordBatch) -> Outco
     n = table.num_rows
     classify, ranks = space.n_classes > 1, space.task == "ranking"
     return Outcomes(
-        table.column("prediction_id").to_pylist(),
+        Ids.of(table.column("prediction_id")),
         micros(column(table, "timestamp"), n),
         row_digests(table.select([c for c in table.schema.names if c.startswith(("actual", "final", "tags"))])),
         classes_of(space, spec, column(table, "actual_label"), n) if classify else None,
         None if classify or ranks else numbers(column(table, "actual_value"), n),
         rankings.pack(column(table, "actual_relevance"), n, most=None) if ranks else None,
     )
+
+
+def _flags(values: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(values.fill_null(False).to_numpy(zero_copy_only=False))
 
 
 def cells_of(grid: Grid, values: pa.Array | None, n: int) -> Ints:

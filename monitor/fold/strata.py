@@ -1,4 +1,4 @@
-"""Rows grouped by stratum (bucket of event time, model version, role), and each stratum's summary, in one pass."""
+"""Rows grouped by stratum (bucket of event time, model version, role, sampling rate), each summarised in one pass."""
 
 from __future__ import annotations
 
@@ -9,26 +9,41 @@ import numpy as np
 
 from detectors.summaries.counting import occurrences
 from detectors.summaries.summary import Summary
+from monitor.fold.coded import Coded
 from monitor.fold.rows import Floats, Ints
 
 
 class Stratum(NamedTuple):
-    """Where a summary belongs. ``bucket`` is the start of the bucket in microseconds since 1970."""
+    """Where a summary belongs. ``bucket`` is the start of the bucket in microseconds since 1970; ``rate`` the share of
+    all rows that was sent."""
 
     bucket: int
     version: str
     role: str
+    rate: float = 1.0
 
 
-def stratify(buckets: Ints, versions: Sequence[str], roles: Sequence[str]) -> tuple[list[Stratum], Ints]:
+def stratify(buckets: Ints, versions: Coded, roles: Coded, rates: Floats) -> tuple[list[Stratum], Ints]:
     """The distinct strata of some rows, and for each row the number of its own; shape (n,)."""
-    pairs: dict[tuple[str, str], int] = {}
-    kinds = np.fromiter((pairs.setdefault(p, len(pairs)) for p in zip(versions, roles, strict=True)), np.int64)
-    names = list(pairs)
-    distinct, bucket_codes = np.unique(buckets, return_inverse=True)
-    keys, codes = np.unique(bucket_codes * max(len(names), 1) + kinds, return_inverse=True)
-    strata = [Stratum(int(distinct[k // len(names)]), *names[int(k % len(names))]) for k in keys]
-    return strata, codes.astype(np.int64)
+    named = versions.codes * max(len(roles.words), 1) + roles.codes
+    keys, out = [], np.zeros(len(named), np.int64)
+    for part in (rates, named, buckets):
+        distinct, codes = np.unique(part, return_inverse=True) if _vary(part) else (part[:1], np.int64(0))
+        keys.append(distinct)
+        out = out * max(distinct.size, 1) + codes
+    used, out = np.unique(out, return_inverse=True) if _vary(out) else (out[:1], np.zeros(out.size, np.int64))
+    strata = []
+    for number in used.tolist():
+        rest, bucket = divmod(number, keys[2].size)
+        rate, name = divmod(rest, keys[1].size)
+        version, role = divmod(int(keys[1][name]), len(roles.words))
+        strata.append(Stratum(int(keys[2][bucket]), versions.words[version], roles.words[role], float(keys[0][rate])))
+    return strata, out.astype(np.int64)
+
+
+def _vary(values: Ints | Floats) -> bool:
+    """Whether there is more than one value: a look that spares most batches a sort."""
+    return bool(values.size) and bool((values != values[0]).any())
 
 
 def summarise(

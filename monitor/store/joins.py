@@ -1,74 +1,83 @@
-"""Stored predictions and outcomes, looked up by prediction_id."""
+"""What the fold keeps under a prediction_id: entries of predictions, and outcomes; looked up by the batch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import repeat
-
 import numpy as np
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete
 
-from detectors.summaries.space import Space
-from monitor.database import among, insert_many
 from monitor.fold.entries import Entries
-from monitor.fold.join import Outcome
-from monitor.store.tables import entries, outcomes
+from monitor.fold.ids import Ids
+from monitor.fold.join import Stored
+from monitor.fold.rows import Outcomes
+from monitor.store.keys.cache import Cache
+from monitor.store.keys.runs import Runs
+from monitor.store.tables import key_pages, key_rows, key_runs
+
+CACHED = 128 * 2**20        # bytes of pages and pieces that are held unpacked, for all models together
+FILTERS = 512 * 2**20       # bytes of filters: those of models that were not folded for longest are read again
 
 
-def find_entries(db: Connection, model: int, ids: Sequence[str], space: Space) -> Entries:
-    """All stored predictions of these ids, of every version. Each id once, whatever the request repeats."""
-    query = select(entries).where(entries.c.model == model, among(entries.c.prediction_id, ids))
-    rows = db.execute(query).all()
-    return Entries.unpack(
-        [r.prediction_id for r in rows],
-        [r.version for r in rows],
-        [r.role for r in rows],
-        np.array([r.digest for r in rows], np.int64),
-        np.array([r.bucket for r in rows], np.int64),
-        [r.payload for r in rows],
-        len(space.scores),
-        len(space.axes),
-    )
+class Joins:
+    """One model's entries and outcomes. What is added is found at once, and written by ``flush``."""
+
+    def __init__(self, entries: Runs, outcomes: Runs, cursor: int) -> None:
+        self._entries = entries
+        self._outcomes = outcomes
+        self.cursor = cursor        # of the model, when this was what the database has
+
+    def entries(self, db: Connection, ids: Ids) -> Stored[Entries] | None:
+        """All stored predictions of these ids, of every version."""
+        asked, rows = self._entries.find(db, ids)
+        return None if rows is None else Stored(asked, Entries.read(rows))
+
+    def outcomes(self, db: Connection, ids: Ids) -> Stored[Outcomes] | None:
+        """The outcomes that hold for these ids."""
+        asked, rows = self._outcomes.find(db, ids)
+        if rows is None:
+            return None
+        last = np.flatnonzero(np.diff(asked, append=-1))        # what came later stands in place of what was there
+        return Stored(asked[last], Outcomes.read(rows).take(last))
+
+    def add_entries(self, new: Entries) -> None:
+        self._entries.add(new.ids, new.columns())
+
+    def add_outcomes(self, new: Outcomes) -> None:
+        if len(new):
+            self._outcomes.add(new.ids, new.columns())
+
+    def flush(self, db: Connection) -> None:
+        self._entries.flush(db)
+        self._outcomes.flush(db)
+
+    @property
+    def nbytes(self) -> int:
+        return self._entries.nbytes + self._outcomes.nbytes
 
 
-def find_digests(db: Connection, model: int, ids: Sequence[str]) -> dict[tuple[str, str], int]:
-    """The content digests of stored predictions of these ids, by (id, version)."""
-    query = select(entries.c.prediction_id, entries.c.version, entries.c.digest)
-    query = query.where(entries.c.model == model, among(entries.c.prediction_id, ids))
-    return {(id_, version): digest for id_, version, digest in db.execute(query)}
+class JoinStore:
+    """The joins of all models, held open between transactions: those of a model are read anew where its cursor says
+    that another transaction, or another worker, has written since."""
 
+    def __init__(self) -> None:
+        self._cache = Cache(CACHED)
+        self._open: dict[int, Joins] = {}
 
-def add_entries(db: Connection, model: int, new: Entries) -> None:
-    columns = ("model", "prediction_id", "version", "digest", "bucket", "role", "payload")
-    rows = zip(
-        repeat(model),
-        new.ids,
-        new.versions,
-        new.digests.tolist(),
-        new.buckets.tolist(),
-        new.roles,
-        new.pack(),
-        strict=False,
-    )
-    insert_many(db, entries, columns, list(rows))
+    def take(self, db: Connection, model: int, cursor: int) -> Joins:
+        """A model's joins, for one transaction: ``settle`` gives them back once it is committed."""
+        held = self._open.pop(model, None)
+        if held is not None and held.cursor == cursor:
+            return held
+        entries, outcomes = (Runs.load(db, model, kind, self._cache) for kind in ("entries", "outcomes"))
+        return Joins(entries, outcomes, cursor)
 
-
-def find_outcomes(db: Connection, model: int, ids: Sequence[str]) -> dict[str, Outcome]:
-    """The outcomes that hold for these ids."""
-    columns = [outcomes.c[name] for name in ("prediction_id", *Outcome._fields)]
-    query = select(*columns).where(outcomes.c.model == model, among(outcomes.c.prediction_id, ids))
-    return {id_: Outcome(*values) for id_, *values in db.execute(query)}
-
-
-def set_outcomes(db: Connection, model: int, new: Mapping[str, Outcome]) -> None:
-    """Store outcomes, in place of those that held before."""
-    columns = ("model", "prediction_id", *Outcome._fields)
-    rows = [(model, id_, *outcome) for id_, outcome in new.items()]
-    insert_many(db, outcomes, columns, rows, update=Outcome._fields)
+    def settle(self, model: int, joins: Joins, cursor: int) -> None:
+        joins.cursor = cursor
+        self._open[model] = joins
+        while len(self._open) > 1 and sum(j.nbytes for j in self._open.values()) > FILTERS:
+            del self._open[next(iter(self._open))]
 
 
 def forget(db: Connection, model: int) -> None:
     """Delete a model's joins, before they are folded anew."""
-    for table in (entries, outcomes):
+    for table in (key_rows, key_runs, key_pages):
         db.execute(delete(table).where(table.c.model == model))
-

@@ -32,11 +32,11 @@ def merge(db: Connection, model: int, kind: Kind, parts: dict[Stratum, Summary],
     """Add summaries to the stored ones; ``rows`` says how many rows each part adds (or, negative, takes back)."""
     if not parts:
         return
-    key = (summaries.c.bucket, summaries.c.version, summaries.c.role)
+    key = [summaries.c[name] for name in Stratum._fields]
     query = select(*key, summaries.c.n, summaries.c.data).where(
         summaries.c.model == model, summaries.c.kind == kind, summaries.c.bucket.in_({s.bucket for s in parts})
     )
-    stored = {Stratum(b, v, r): (n, data) for b, v, r, n, data in db.execute(query)}
+    stored = {Stratum(*key): (n, data) for *key, n, data in db.execute(query)}
     values = []
     for stratum, part in parts.items():
         n, data = stored.get(stratum, (0, None))

@@ -43,34 +43,41 @@ models = Table(
     Column("evaluated_at", BigInteger),
 )
 
-# What the join needs of each prediction, so that an outcome opens no segment.
-entries = Table(
-    "entries",
+# What the join keeps under a prediction_id: entries of predictions and outcomes. Rows lie in the order they came, from
+# ``start`` on; a run finds those from ``base`` on by hash, see monitor/store/keys.
+key_rows = Table(
+    "key_rows",
     metadata,
     Column("model", Integer, primary_key=True, autoincrement=False),
-    Column("prediction_id", String(128), primary_key=True),
-    Column("version", String(128), primary_key=True),
-    Column("digest", BigInteger, nullable=False),
-    Column("bucket", BigInteger, nullable=False),
-    Column("role", String(12), nullable=False),
-    Column("payload", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
+    Column("kind", String(12), primary_key=True),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("n", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
 )
 
-outcomes = Table(
-    "outcomes",
+key_runs = Table(
+    "key_runs",
     metadata,
     Column("model", Integer, primary_key=True, autoincrement=False),
-    Column("prediction_id", String(128), primary_key=True),
-    Column("timestamp", BigInteger, nullable=False),
-    Column("digest", BigInteger, nullable=False),
-    Column("label", Integer),
-    Column("value", Float),
-    Column("relevance", LargeBinary),
-    sqlite_with_rowid=False,
+    Column("kind", String(12), primary_key=True),
+    Column("base", BigInteger, primary_key=True, autoincrement=False),
+    Column("n", Integer, nullable=False),
+    Column("filter", LargeBinary, nullable=False),
+    Column("firsts", LargeBinary, nullable=False),
+    Column("sizes", LargeBinary, nullable=False),
 )
 
-# One mergeable summary for each bucket of event time, version, role and kind (predictions, outcomes).
+key_pages = Table(
+    "key_pages",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(12), primary_key=True),
+    Column("base", BigInteger, primary_key=True, autoincrement=False),
+    Column("page", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# One mergeable summary for each bucket of event time, version, role, sampling rate and kind (predictions, outcomes).
 summaries = Table(
     "summaries",
     metadata,
@@ -79,6 +86,7 @@ summaries = Table(
     Column("bucket", BigInteger, primary_key=True),
     Column("version", String(128), primary_key=True),
     Column("role", String(12), primary_key=True),
+    Column("rate", Float, primary_key=True),
     Column("n", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
     sqlite_with_rowid=False,

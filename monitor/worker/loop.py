@@ -20,7 +20,9 @@ from monitor.judge.watch import Watch
 from monitor.log.port import Command, Segment, Tick
 from monitor.log.sql import SqlLog, iter_segments
 from monitor.model import ModelSpec
-from monitor.store import incidents, joins, models, rollups, streams, summaries
+from monitor.store import incidents, models, rollups, streams, summaries
+from monitor.store.joins import Joins, JoinStore
+from monitor.store.joins import forget as forget_joins
 from monitor.store.models import ModelState
 from monitor.times import from_micros, to_micros
 from monitor.worker.evaluation import due, evaluate
@@ -31,6 +33,7 @@ from monitor.worker.spaces import build_space, feature_types
 ROWS_A_COMMIT = 40_000      # enough to make a commit cheap, few enough that a reader of the incidents never waits long
 ROLLUPS_A_COMMIT = 8     # so that nobody waits long for the write lock
 SEGMENTS_A_READ = 32
+NOTHING_FOLDED = -1         # the cursor of joins that were forgotten: what was held of them is not theirs any more
 
 logger = structlog.get_logger("vigil.worker")
 
@@ -49,22 +52,26 @@ class Worker:
         self.state = state
         self.now = now
         self.timing = timing
+        self.joins = JoinStore()
         self._watches: dict[tuple[str, int, int], Watch] = {}
 
     def step(self, name: str) -> int:
         """Fold the next segments of a model and judge what they close; the rows taken, 0 where there was nothing."""
         with writing(self.state) as db:
             model = self._state(db, name)
+            joins = self.joins.take(db, model.id, model.cursor)
             changed, taken = self._catch_up(db, model), 0
             for segment in self.log.read(name, model.cursor, SEGMENTS_A_READ):
                 with self.timing():
-                    self._take(db, model, segment)
+                    joins = self._take(db, model, joins, segment)
                 model.cursor = segment.seq
                 taken += segment.rows
                 if taken >= ROWS_A_COMMIT:
                     break
             if changed or taken:
+                joins.flush(db)
                 models.save(db, model)
+        self.joins.settle(model.id, joins, model.cursor)
         return taken
 
     def roll_up(self, name: str) -> int:
@@ -134,21 +141,23 @@ class Worker:
         if model.reference is not None:
             evaluate(db, model, self._watch(model), Touched())
 
-    def _take(self, db: Connection, model: ModelState, segment: Segment) -> None:
+    def _take(self, db: Connection, model: ModelState, joins: Joins, segment: Segment) -> Joins:
+        """Take a segment in, and give back the joins that hold now."""
         self._catch_up(db, model)
         if segment.kind == "reference":
-            self._regrid(db, model, segment)
-        elif model.reference is None:
+            return self._regrid(db, model, joins, segment)
+        if model.reference is None:
             note_waiting(db, model, segment)
         else:
             watch = self._watch(model)
-            evaluate(db, model, watch, fold_segment(db, model, watch, segment))
+            evaluate(db, model, watch, fold_segment(db, model, watch, joins, segment))
+        return joins
 
-    def _regrid(self, db: Connection, model: ModelState, segment: Segment) -> None:
+    def _regrid(self, db: Connection, model: ModelState, joins: Joins, segment: Segment) -> Joins:
         """A new reference: its grid, and the whole log of the model folded anew onto it. The same one again is none."""
         spec = self._spec(model.name, segment.declaration)
         if model.reference_seq and model.declaration == segment.declaration and self._same(model, segment):
-            return
+            return joins
         batch = batch_of(segment)
         features = feature_types(spec, batch.table)
         space = build_space(spec, features, batch)
@@ -159,17 +168,23 @@ class Worker:
         clock, last_prediction = model.clock, model.last_prediction
         model.clock = model.last_prediction = 0         # so that the refold calls late what was late then
         model.counts = {}
-        for forget in (joins.forget, summaries.forget, streams.forget):
+        for forget in (forget_joins, summaries.forget, streams.forget):
             forget(db, model.id)
-        watch = self._watch(model)
+        watch, joins = self._watch(model), self.joins.take(db, model.id, NOTHING_FOLDED)
+        folded = 0
         for earlier in iter_segments(self.log, model.name, segment.seq - 1):
             if earlier.kind != "reference":
-                fold_segment(db, model, watch, earlier)
+                fold_segment(db, model, watch, joins, earlier)
+                folded += earlier.rows
+                if folded >= ROWS_A_COMMIT:
+                    joins.flush(db)
+                    folded = 0
         model.clock, model.last_prediction = max(model.clock, clock), max(model.last_prediction, last_prediction)
         if is_first:        # what came before there was anything to compare with is measured, and opens nothing
             model.judged_from = model.clock
         evaluate(db, model, watch, Touched())
         logger.info("reference", model=model.name, rows=segment.rows, features=len(features))
+        return joins
 
     def _same(self, model: ModelState, segment: Segment) -> bool:
         """Whether it has the rows of the reference in force. Ids do not count: those not sent are made up."""

@@ -45,19 +45,11 @@ def step_points(db: Connection, model: int, spec: ModelSpec, points: Iterable[Me
 def _feature(name: str, result: Folded, table: pa.RecordBatch) -> tuple[Floats, Ints]:
     """A feature's values in the serving role's new rows, and their instants; none where it is no number."""
     values = column(table, f"features.{name}")
-    rows = _new_rows(result, table)
+    assert result.entries is not None, "only counted rows have values"
+    rows = result.kept[result.entries.roles.are(SERVING)]
     if values is None or pa.types.is_dictionary(values.type):
         rows = rows[:0]
     return numbers(values, table.num_rows)[rows], micros(column(table, "timestamp"), table.num_rows)[rows]
-
-
-def _new_rows(result: Folded, table: pa.RecordBatch) -> Ints:
-    """Where the entries of a fold stand in its batch: each is the first row of its identity."""
-    assert result.entries is not None
-    ids, versions = (column(table, key).to_pylist() for key in ("prediction_id", "model_version"))  # type: ignore[union-attr]
-    first = {key: i for i, key in reversed(list(enumerate(zip(ids, versions, strict=True))))}
-    entries = zip(result.entries.ids, result.entries.versions, result.entries.roles, strict=True)
-    return np.array([first[id_, version] for id_, version, role in entries if role == SERVING], np.int64)
 
 
 def _step(db: Connection, model: int, stream: StreamSpec, values: Floats, instants: Ints) -> None:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine
 
 from detectors.summaries.grids import CategoryGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space
 from detectors.summaries.summary import Summary
-from monitor.fold.entries import Entries
-from monitor.fold.join import Outcome, fold_outcomes, fold_predictions
+from monitor.database import open_database
+from monitor.fold.join import fold_outcomes, fold_predictions
 from monitor.fold.rows import read_outcomes, read_predictions
 from monitor.fold.strata import Stratum, merge_into
 from monitor.model import ModelSpec
+from monitor.store import tables
+from monitor.store.joins import Joins, JoinStore
+from monitor.store.keys import runs
 
 SPACE = Space(
     "binary_classification",
@@ -70,73 +76,73 @@ def clear_streams(draw: st.DrawFn) -> list[Prediction | Truth]:
     return rows
 
 
+@pytest.fixture(scope="module", autouse=True)
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One empty database: what each stream adds is rolled back."""
+    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('laws') / 'state.db'}", durable=False)
+    tables.metadata.create_all(engine)
+    Store.engine = engine
+    with pytest.MonkeyPatch.context() as patch:     # runs are merged, and rows cut into pieces, after a few rows
+        patch.setattr(runs, "ROWS", 3)
+        patch.setattr(runs, "FANOUT", 2)
+        yield
+    engine.dispose()
+
+
 @dataclass
 class Store:
-    """What the database keeps between batches, as plain values; ``take`` is the fold of one batch into it."""
+    """What the fold changes, through the joins as the database keeps them; ``take`` is the fold of one batch."""
 
-    digests: dict[tuple[str, str], int] = field(default_factory=dict)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    entries: list[Entries] = field(default_factory=list)
+    engine: ClassVar[Engine]
+    db: Connection
     counts: Counter[str] = field(default_factory=Counter)
     predictions: dict[Stratum, Summary] = field(default_factory=dict)
     joined: dict[Stratum, Summary] = field(default_factory=dict)
+    held: dict[str, tuple[int, int]] = field(default_factory=dict)
+    batches: int = 0
+    store: JoinStore = field(default_factory=JoinStore)
 
     def take(self, batch: list[Prediction | Truth]) -> None:
-        """A batch holds rows of one kind; a mixed one is cut where the kind changes."""
+        """A batch holds rows of one kind; a mixed one is cut where the kind changes. Every third transaction begins
+        anew from the database."""
+        joins = self.store.take(self.db, 1, self.batches)
         while batch:
             kind = type(batch[0])
             n = next((i for i, row in enumerate(batch) if type(row) is not kind), len(batch))
             part, batch = batch[:n], batch[n:]
-            self._predictions(part) if kind is Prediction else self._truths(part)  # type: ignore[arg-type]
+            self._predictions(joins, part) if kind is Prediction else self._truths(joins, part)  # type: ignore[arg-type]
+        joins.flush(self.db)
+        self.batches += 1
+        self.store.settle(1, joins, self.batches if self.batches % 3 else -1)
 
-    def _predictions(self, part: list[Prediction]) -> None:
+    def _predictions(self, joins: Joins, part: list[Prediction]) -> None:
         table, protected = as_tables(part)
         rows = read_predictions(SPACE, SPEC, table, protected)
-        mine = set(rows.ids)
-        known = {key: digest for key, digest in self.digests.items() if key[0] in mine}
-        waiting = {id_: o for id_, o in self.outcomes.items() if id_ in mine}
+        known, waiting = joins.entries(self.db, rows.ids), joins.outcomes(self.db, rows.ids)
         result = fold_predictions(SPACE, GRAIN, rows, known, waiting)
         if result.entries is not None:
-            new = result.entries
-            self.digests |= dict(zip(zip(new.ids, new.versions, strict=True), new.digests.tolist(), strict=True))
-            packed = new.pack()     # through the bytes that the database keeps
-            self.entries.append(
-                Entries.unpack(new.ids, new.versions, new.roles, new.digests, new.buckets, packed, 1, len(SPACE.axes))
-            )
+            joins.add_entries(result.entries)
         self._add(result)
 
-    def _truths(self, part: list[Truth]) -> None:
+    def _truths(self, joins: Joins, part: list[Truth]) -> None:
         rows = read_outcomes(SPACE, SPEC, as_outcomes(part))
-        mine = set(rows.ids)
-        stored = {id_: o for id_, o in self.outcomes.items() if id_ in mine}
-        result = fold_outcomes(SPACE, rows, stored, joined_entries([e.take(among(e, mine)) for e in self.entries]))
-        self.outcomes |= result.outcomes
+        result = fold_outcomes(SPACE, rows, joins.outcomes(self.db, rows.ids), joins.entries(self.db, rows.ids))
+        assert result.outcomes is not None
+        joins.add_outcomes(result.outcomes)
+        new = result.outcomes
+        assert new.labels is not None
+        times = zip(new.timestamps.tolist(), new.labels.tolist(), strict=True)
+        self.held |= dict(zip(new.ids.text.to_pylist(), times, strict=True))
         self._add(result)
 
     def _add(self, result: Any) -> None:
-        self.counts.update(result.counts)
+        self.counts.update(result.total)
         merge_into(self.predictions, result.predictions)
         merge_into(self.joined, result.joined)
 
     def summaries(self) -> tuple[dict[Stratum, Any], dict[Stratum, Any]]:
         """The dense counts and the sums of each stratum that holds anything."""
         return plain(self.predictions, SPACE.prediction_size), plain(self.joined, SPACE.outcome_size)
-
-
-def among(entries: Entries, ids_: set[str]) -> list[int]:
-    return [i for i, id_ in enumerate(entries.ids) if id_ in ids_]
-
-
-def joined_entries(parts: list[Entries]) -> Entries:
-    names = ("ids", "versions", "roles")
-    lists = [[x for e in parts for x in getattr(e, name)] for name in names]
-    arrays = [
-        np.concatenate([getattr(e, name) for e in parts] or [np.zeros(0, np.int64)])
-        for name in ("digests", "buckets", "decisions")
-    ]
-    arrays.append(np.concatenate([e.predicted for e in parts] or [np.zeros((0, 1))]))
-    groups = np.concatenate([e.groups for e in parts] or [np.zeros((0, len(SPACE.axes)), np.int64)])
-    return Entries(*lists, *arrays, groups)  # type: ignore[arg-type, call-arg]
 
 
 def plain(strata: dict[Stratum, Summary], size: int) -> dict[Stratum, Any]:
@@ -167,9 +173,11 @@ def as_outcomes(part: list[Truth]) -> pa.RecordBatch:
 
 
 def folded(batches: list[list[Prediction | Truth]]) -> Store:
-    store = Store()
-    for batch in batches:
-        store.take(batch)
+    with Store.engine.connect() as db, db.begin() as transaction:
+        store = Store(db)
+        for batch in batches:
+            store.take(batch)
+        transaction.rollback()
     return store
 
 
@@ -255,9 +263,7 @@ def test_order_and_batches_change_nothing_that_holds(
     assert one.summaries() == other.summaries()
     for name in ("predictions", "outcomes", "joined", "orphans"):
         assert one.counts[name] == other.counts[name], name
-    assert {i: (o.timestamp, o.label) for i, o in one.outcomes.items()} == {
-        i: (o.timestamp, o.label) for i, o in other.outcomes.items()
-    }
+    assert one.held == other.held
 
 
 @settings(deadline=None, max_examples=100)

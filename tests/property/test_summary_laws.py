@@ -16,6 +16,7 @@ from detectors.summaries.counting import HALVES, cross_count, occurrences
 from detectors.summaries.grids import CategoryGrid, NumericGrid, UniformGrid, grid_from_json
 from detectors.summaries.space import example_space
 from detectors.summaries.summary import Summary, dense_sum, quantise
+from monitor.fold.coded import Coded
 from monitor.fold.strata import Stratum, stratify, summarise
 
 SIZE = 40
@@ -92,12 +93,15 @@ def test_strata_are_counted_each_for_itself(rows, times):
     rows = rows * times
     where = [r[0] for r in rows]
     numbers = np.array([r[1:] for r in rows], np.int64).reshape(-1, 3)
-    names, codes = stratify(np.array([w[0] for w in where], np.int64), [w[1] for w in where], [w[2] for w in where])
+    names, codes = stratify(
+        np.array([w[0] for w in where], np.int64), Coded.of([w[1] for w in where]), Coded.of([w[2] for w in where]),
+        np.ones(len(where)),
+    )  # fmt: skip
     sums = np.bincount(codes, weights=numbers[:, 2] / 4, minlength=len(names))[:, None]
     found = summarise(20, names, codes, [numbers[:, 0], numbers[:, 1] + 10], sums)
     assert set(found) == {Stratum(*w) for w in where}
     for stratum, summary in found.items():
-        mine = numbers[[i for i, w in enumerate(where) if w == stratum]]
+        mine = numbers[[i for i, w in enumerate(where) if Stratum(*w) == stratum]]
         assert summary == Summary.of(np.r_[mine[:, 0], mine[:, 1] + 10], mine[:, 2:].sum(axis=0) / 4)
 
 

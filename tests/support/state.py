@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
+from monitor.codecs.segment import from_ipc
 from monitor.store import tables
+from monitor.store.keys.runs import unpacked
 
 # A batch sent twice because its answer was lost is a duplicate, which the counts show; nothing else may differ.
 EXACT = (
-    "entries", "outcomes", "summaries", "streams", "signals", "windows", "points", "verdicts", "rule_states",
+    "kept", "summaries", "streams", "signals", "windows", "points", "verdicts", "rule_states",
     "incidents", "incident_events",
 )  # fmt: skip
 
@@ -19,7 +21,22 @@ EXACT = (
 def contents(engine: Engine, names: tuple[str, ...] = EXACT) -> dict[str, list[str]]:
     """Every row of each table as text, in an order of its own."""
     with engine.connect() as db:
-        return {name: sorted(_text(dict(r)) for r in db.execute(select(_table(name))).mappings()) for name in names}
+        return {name: sorted(map(_text, _kept(db) if name == "kept" else _rows(db, name))) for name in names}
+
+
+def _rows(db: Connection, name: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in db.execute(select(_table(name))).mappings()]
+
+
+def _kept(db: Connection) -> list[dict[str, Any]]:
+    """Each row kept under an id with its place: how they are cut into pieces and runs depends on the commits."""
+    out = []
+    for piece in _rows(db, "key_rows"):
+        rows = unpacked(from_ipc(piece["data"])).to_pylist()
+        kept = [{key: str(value) for key, value in row.items()} for row in rows]
+        out += [{"model": piece["model"], "kind": piece["kind"], "place": piece["start"] + i, **r}
+                for i, r in enumerate(kept)]  # fmt: skip
+    return out
 
 
 def _table(name: str) -> Any:

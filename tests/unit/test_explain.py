@@ -21,7 +21,7 @@ from monitor.codecs.segment import to_ipc
 from monitor.database import open_database
 from monitor.explain import sample
 from monitor.explain.columns import MOST_CATEGORIES, MOST_COLUMNS, Part, encodings, matrix
-from monitor.log.port import Segment
+from monitor.log import port
 from monitor.log.sql import SqlLog
 from monitor.log.tables import metadata
 from monitor.times import to_micros
@@ -52,7 +52,7 @@ def append(log: SqlLog, *tables: pa.RecordBatch, kind: str = "predictions", rece
     """Segments of these tables; the number of the last."""
     counter = itertools.count(log.head().get("m", 0))
     new = [
-        Segment("m", kind, f"b{next(counter)}", to_micros(received), t.num_rows, False, 1, to_ipc(t))  # type: ignore[arg-type]
+        port.Segment("m", kind, to_micros(received), False, 1, to_ipc(t), (port.Part(f"b{next(counter)}", t.num_rows),))  # type: ignore[arg-type]
         for t in tables
     ]
     last = log.append(new)[-1]
@@ -106,7 +106,8 @@ def test_a_segment_that_is_gone_is_left_out(log: SqlLog) -> None:
 
 def test_protected_attributes_are_not_even_read(log: SqlLog) -> None:
     secret = b"protected"
-    log.append([Segment("m", "predictions", "b", to_micros(START), 1, False, 1, to_ipc(rows(["a"])), secret)])
+    part = port.Part("b", 1)
+    log.append([port.Segment("m", "predictions", to_micros(START), False, 1, to_ipc(rows(["a"])), (part,), secret)])
     assert all(secret not in payload for payload in log.payloads([1]))
 
 

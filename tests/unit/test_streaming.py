@@ -116,7 +116,7 @@ def batch(ids: list[str], ages: list[Any], roles: list[str] | None = None) -> pa
 
 
 def fold(spec: ModelSpec, table: pa.RecordBatch) -> Folded:
-    return fold_predictions(SPACE, HOUR, read_predictions(SPACE, spec, table, None), {}, {})
+    return fold_predictions(SPACE, HOUR, read_predictions(SPACE, spec, table, None))
 
 
 def signals(engine: Engine) -> list[tuple[str, int, str]]:
@@ -153,7 +153,7 @@ def test_a_feature_that_is_absent_or_a_category_is_no_stream(engine: Engine) -> 
 
 def test_scores_and_errors_go_to_their_streams_and_to_no_other(engine: Engine) -> None:
     spec = spec_of(StreamSpec("score"), StreamSpec("error", "ddm"))
-    result = Folded(errors=np.zeros(3), instants=np.arange(3))
+    result = Folded(3, errors=np.zeros(3), instants=np.arange(3))
     with writing(engine) as db:
         step_values(db, 1, spec, result, batch([], []))
         assert streams.load(db, 1, "score") is None
@@ -161,7 +161,7 @@ def test_scores_and_errors_go_to_their_streams_and_to_no_other(engine: Engine) -
 
 
 def test_another_detector_or_setting_begins_anew(engine: Engine) -> None:
-    result = Folded(scores=np.full(50, 0.5), instants=np.arange(50))
+    result = Folded(50, scores=np.full(50, 0.5), instants=np.arange(50))
     for watched in (StreamSpec("score"), StreamSpec("score", "kswin"), StreamSpec("score", "kswin", {"block": 2})):
         with writing(engine) as db:
             step_values(db, 1, spec_of(watched), result, batch([], []))
