@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, false, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
 
 from detectors.point import Measurement, MetricPoint, Reason
 from detectors.scope import Scope, Window
@@ -37,20 +37,26 @@ _MODEL_BITS = 40       # a point's id is its model's number and its own within t
 _WINDOW_VALUES = ["end", "revision", "coverage", "step", "settled", "dirty", "at"]
 
 
-def last_window_end(db: Connection, model: int, family: str) -> int | None:
-    query = select(func.max(windows.c.end)).where(windows.c.model == model, windows.c.family == family)
-    found: int | None = db.execute(query).scalar_one()
-    return found
+def last_window_ends(db: Connection, model: int) -> dict[str, int]:
+    """The end of the last known window of each family."""
+    query = select(windows.c.family, func.max(windows.c.end)).where(windows.c.model == model)
+    return {row[0]: row[1] for row in db.execute(query.group_by(windows.c.family))}
 
 
-def open_windows(db: Connection, model: int, buckets: Sequence[int]) -> list[WindowState]:
-    """The windows that are not settled or are dirty, and those that hold one of the ``buckets``; in their order."""
-    query = select(windows).where(windows.c.model == model).order_by(windows.c.family, windows.c.start)
-    unsettled = windows.c.settled.is_(False) | windows.c.dirty
-    touched = (windows.c.start <= max(buckets)) & (windows.c.end > min(buckets)) if buckets else false()
-    rows = db.execute(query.where(unsettled | touched)).mappings()
-    found = [WindowState(**{k: v for k, v in r.items() if k != "model"}) for r in rows]
-    return [w for w in found if not w.settled or w.dirty or any(w.start <= b < w.end for b in buckets)]
+def open_windows(db: Connection, model: int) -> list[WindowState]:
+    """The windows that are not settled or are dirty, in their order."""
+    return _windows(db, model, windows.c.settled.is_(False) | windows.c.dirty)
+
+
+def windows_of(db: Connection, model: int, buckets: Sequence[int]) -> list[WindowState]:
+    """The windows that hold one of some sorted buckets, in their order."""
+    near = _windows(db, model, (windows.c.start <= buckets[-1]) & (windows.c.end > buckets[0]))
+    return [w for w in near if any(w.start <= b < w.end for b in buckets)]
+
+
+def _windows(db: Connection, model: int, which: ColumnElement[bool]) -> list[WindowState]:
+    query = select(windows).where(windows.c.model == model, which).order_by(windows.c.family, windows.c.start)
+    return [WindowState(**{k: v for k, v in r.items() if k != "model"}) for r in db.execute(query).mappings()]
 
 
 def save_window(db: Connection, model: int, w: WindowState) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -32,39 +34,90 @@ from monitor.worker.streaming import step_points
 RULE = Actor("vigil", ActorKind.RULE)
 
 
-def evaluate(db: Connection, model: ModelState, watch: Watch, touched: Touched) -> None:
-    """Close the windows whose time is up, measure anew those that changed enough, and judge what was measured."""
-    by_name = {track.name: track for track in watch.tracks}
+class Change(NamedTuple):
+    """A window as it stands, what it is to become, and its rows with and without outcomes."""
+
+    track: Track
+    window: WindowState
+    after: WindowState
+    n: int
+    joined: int
+
+
+def note_touched(db: Connection, model: ModelState, watch: Watch, touched: Touched) -> None:
+    """Mark the measured windows that rows came for, and those of long ago that were passed over for want of rows and
+    have some now. It is the same whether rows are folded one by one or together."""
     buckets = sorted(touched.predictions | touched.outcomes)
-    known = points.open_windows(db, model.id, buckets)
-    fresh = _close(db, model, watch, touched.predictions, {(w.family, w.start) for w in known})
-    todo = [w for w in (*known, *fresh) if w.family in by_name]
-    if not todo:
+    if not buckets:
         return
-    rows = summaries.bucket_rows(db, model.id, min(w.start for w in todo), max(w.end for w in todo))
+    known = points.windows_of(db, model.id, buckets)
+    for w in known:
+        late = _holds(w, touched.predictions)
+        corrected = w.settled and not w.family.startswith("drift/") and _holds(w, touched.outcomes)
+        if w.revision and not w.dirty and (late or corrected):
+            points.save_window(db, model.id, replace(w, dirty=True))
+    ends, there = points.last_window_ends(db, model.id), {(w.family, w.start) for w in known}
+    for track in watch.tracks:
+        upto = ends.get(track.name, 0)
+        for start, end in sorted({track.window_of(bucket) for bucket in touched.predictions}):
+            if end <= upto and (track.name, start) not in there:
+                points.save_window(db, model.id, WindowState(track.name, start, end))
+
+
+def changes(db: Connection, model: ModelState, watch: Watch, touched: Touched | None = None) -> list[Change]:
+    """The windows that the model's clock, or rows that came, have closed, settled or changed enough to be measured
+    anew; in order. ``touched``: what came since this was last asked, where that is known: the rows of no other window
+    are counted."""
+    by_name = {track.name: track for track in watch.tracks}
+    known = [w for w in points.open_windows(db, model.id) if w.family in by_name]
+    ends, there = points.last_window_ends(db, model.id), {(w.family, w.start) for w in known}
+    fresh = [
+        WindowState(track.name, start, end)
+        for track in watch.tracks
+        for start, end in _closing(db, model, track, ends.get(track.name, 0))
+        if (track.name, start) not in there
+    ]
     delay = span_micros(watch.spec.label_delay)
-    judge_of = _Judge(db, model, watch)
-    for window in sorted(todo, key=lambda w: (w.end, w.start, w.family)):
+    ahead = [w for w in (*known, *fresh) if touched is None or _may_change(w, touched, model.clock, delay)]
+    if not ahead:
+        return []
+    rows = summaries.bucket_rows(db, model.id, min(w.start for w in ahead), max(w.end for w in ahead))
+    found = []
+    for window in sorted(ahead, key=lambda w: (w.end, w.start, w.family)):
         track = by_name[window.family]
         n, joined = (sum(c for b, c in rows[k].items() if window.start <= b < window.end) for k in _KINDS)
-        after = _next_state(window, track, touched, joined / n if n else None, model.clock, delay)
+        after = _next_state(window, track, joined / n if n else None, model.clock, delay)
         if after != window:
-            points.save_window(db, model.id, after)
-        if after.revision > window.revision:
-            found = judge_of.measure(track, after, n, joined)
-            if after.settled and not window.settled:        # once a window, whatever its later revisions
-                step_points(db, model.id, watch.spec, found)
+            found.append(Change(track, window, after, n, joined))
+    return found
+
+
+def carry_out(db: Connection, model: ModelState, watch: Watch, found: Sequence[Change]) -> None:
+    """Measure and judge the windows that changed, and let incidents follow."""
+    judge_of = _Judge(db, model, watch)
+    for change in found:
+        points.save_window(db, model.id, change.after)
+        points_found = judge_of.measure(change.track, change.after, change.n, change.joined)
+        if change.after.settled and not change.window.settled:        # once a window, whatever its later revisions
+            step_points(db, model.id, watch.spec, points_found)
     judge_of.save()
-    model.evaluated_at = model.clock
+    if found:
+        model.evaluated_at = model.clock
 
 
 _KINDS: tuple[summaries.Kind, summaries.Kind] = ("predictions", "outcomes")
 
 
-def _next_state(
-    window: WindowState, track: Track, touched: Touched, coverage: float | None, clock: int, delay: int
-) -> WindowState:
-    """The window as it stands now: a new revision where one is due, else marked as dirty where rows came.
+def _may_change(window: WindowState, touched: Touched, clock: int, delay: int) -> bool:
+    """Whether a look at a window's rows is worth its cost: only rows that came change what share of them is known."""
+    if not window.revision or _holds(window, touched.predictions | touched.outcomes):
+        return True
+    amended = window.dirty and clock >= window.at + AMEND_EVERY
+    return amended or (not window.settled and clock >= window.end + delay)
+
+
+def _next_state(window: WindowState, track: Track, coverage: float | None, clock: int, delay: int) -> WindowState:
+    """The window as it stands now: a new revision where one is due.
 
     A revision is due at first, at a coverage step, when the window is settled, and for late or corrected rows, but for
     these no more than once in ``AMEND_EVERY``. Drift knows no outcomes, and is settled when its window closes.
@@ -73,11 +126,8 @@ def _next_state(
     coverage = coverage if knows_outcomes else None
     settled = not knows_outcomes or clock >= window.end + delay
     grown = step_of(coverage) > window.step or settled != window.settled
-    late = _changed(window, touched.predictions)
-    corrected = knows_outcomes and window.settled and _changed(window, touched.outcomes)
-    dirty = window.dirty or late or corrected
-    if window.revision and not grown and not (dirty and clock >= window.at + AMEND_EVERY):
-        return replace(window, dirty=dirty)
+    if window.revision and not grown and not (window.dirty and clock >= window.at + AMEND_EVERY):
+        return window
     return replace(
         window,
         revision=window.revision + 1,
@@ -89,45 +139,16 @@ def _next_state(
     )
 
 
-def due(db: Connection, model: ModelState, watch: Watch, now: int) -> bool:
-    """Whether the clock alone, read at ``now``, would close or settle a window: only then is a tick worth recording."""
-    at = replace(model, clock=max(model.clock, now))
-    if any(_closing(db, at, track) for track in watch.tracks):
-        return True
-    delay = span_micros(watch.spec.label_delay)
-    names = {track.name for track in watch.tracks}
-    return any(
-        now >= (w.at + AMEND_EVERY if w.settled else w.end + delay)
-        for w in points.open_windows(db, model.id, [])
-        if w.family in names
-    )
-
-
-def _close(
-    db: Connection, model: ModelState, watch: Watch, touched: set[int], known: set[tuple[str, int]]
-) -> list[WindowState]:
-    """The windows that are closed now and were not before, not measured yet: the next ones, and those of long ago that
-    were passed over for want of rows and have some now."""
-    found: dict[tuple[str, int], WindowState] = {}
-    for track in watch.tracks:
-        upto = points.last_window_end(db, model.id, track.name) or 0
-        late = {track.window_of(bucket) for bucket in touched}
-        for start, end in [*_closing(db, model, track), *sorted(w for w in late if w[1] <= upto)]:
-            if (track.name, start) not in known:
-                found[track.name, start] = WindowState(track.name, start, end)
-    return list(found.values())
-
-
-def _closing(db: Connection, model: ModelState, track: Track) -> list[tuple[int, int]]:
+def _closing(db: Connection, model: ModelState, track: Track, after: int) -> list[tuple[int, int]]:
+    """The windows of a track that end after ``after`` and are closed now."""
     horizon = model.last_prediction if model.event_clock else model.clock
-    after = points.last_window_end(db, model.id, track.name) or 0
     if after + track.length + LATENESS > horizon:
         return []
     return list(track.watched(after, horizon, summaries.serving_buckets(db, model.id, after)))
 
 
-def _changed(window: WindowState, buckets: set[int]) -> bool:
-    return window.revision > 0 and any(window.start <= b < window.end for b in buckets)
+def _holds(window: WindowState, buckets: set[int]) -> bool:
+    return any(window.start <= b < window.end for b in buckets)
 
 
 class _Judge:

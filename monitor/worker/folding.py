@@ -1,11 +1,13 @@
-"""One segment of the log into the state: joins, summaries, streams and counts, in the caller's transaction."""
+"""Segments of the log into the state: joins, summaries, streams and counts, in the caller's transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from detectors.summaries.space import Space
@@ -28,50 +30,76 @@ MOST_CONFLICTS = 100      # rows of a batch that are named as conflicts; all are
 
 @dataclass(slots=True)
 class Touched:
-    """Which buckets a fold changed, so that only their windows are looked at."""
+    """The buckets that a fold changed, so that only their windows are looked at."""
 
     predictions: set[int] = field(default_factory=set)
     outcomes: set[int] = field(default_factory=set)
 
+    def add(self, other: Touched) -> None:
+        self.predictions |= other.predictions
+        self.outcomes |= other.outcomes
 
-def batch_of(segment: Segment) -> Batch:
-    """A segment's rows as they were made durable."""
-    protected = None if segment.protected is None else from_ipc(segment.protected)
-    return Batch(segment.kind, from_ipc(segment.payload), protected)
+    def clear(self) -> None:
+        self.predictions.clear()
+        self.outcomes.clear()
 
 
-def fold_segment(db: Connection, model: ModelState, watch: Watch, joins: Joins, segment: Segment) -> Touched:
-    """Fold predictions or outcomes. Late rows are those whose drift window was closed before they came."""
-    space, spec, batch = watch.reference.space, watch.spec, batch_of(segment)
-    if segment.kind == "predictions":
+def batch_of(segments: Sequence[Segment]) -> Batch:
+    """The rows of alike segments as they were made durable, one after another."""
+    table = _together([from_ipc(s.payload) for s in segments])
+    apart = [from_ipc(s.protected) for s in segments if s.protected is not None]
+    return Batch(segments[0].kind, table, _together(apart) if apart else None)
+
+
+def _together(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Batches as one; a column that one of them lacks is null in its rows."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = pa.concat_tables([pa.Table.from_batches([part]) for part in parts], promote_options="default")
+    (batch,) = whole.unify_dictionaries().combine_chunks().to_batches()
+    return batch
+
+
+def fold_segments(
+    db: Connection, model: ModelState, watch: Watch, joins: Joins, segments: Sequence[Segment]
+) -> Touched:
+    """Fold predictions or outcomes of segments that are alike: it is the same as to fold one after another, for what
+    they share is read and written once. Late rows are those whose drift window was closed before they came."""
+    space, spec, batch, first = watch.reference.space, watch.spec, batch_of(segments), segments[0]
+    if first.kind == "predictions":
         rows = read_predictions(space, spec, batch.table, batch.protected)
         known, waiting = joins.entries(db, rows.ids), None
         # Only an orphan waits, or the outcome of another version's prediction of the same id.
         if known is not None or (model.counts or {}).get("orphans", 0):
             waiting = joins.outcomes(db, rows.ids)
-        result = fold_predictions(space, span_micros(spec.grain), rows, known, waiting, segment.sampling_rate)
+        result = fold_predictions(space, span_micros(spec.grain), rows, known, waiting, first.sampling_rate)
         if result.entries is not None:
             joins.add_entries(result.entries)
-            result.count("late", result.kept[_late(model, watch, result.entries.buckets)])
-        _note_times(model, segment, rows.timestamps, predictions=True)
+            horizon = _clocks(model, segments)[result.kept]
+            result.count("late", result.kept[_late(watch, result.entries.buckets, horizon)])
+        timestamps = rows.timestamps
+        model.last_prediction = max(model.last_prediction, _latest(timestamps))
     else:
         truths = read_outcomes(space, spec, batch.table)
         result = fold_outcomes(space, truths, joins.outcomes(db, truths.ids), joins.entries(db, truths.ids))
         if result.outcomes is not None:
             joins.add_outcomes(result.outcomes)
-        _note_times(model, segment, truths.timestamps, predictions=False)
+        timestamps = truths.timestamps
+    # The model's clock goes to the latest event time in a replay, else to the arrival.
+    model.event_clock = first.event_clock
+    model.clock = max(model.clock, _latest(timestamps) if first.event_clock else segments[-1].received_at)
     _store(db, model, space, result)
     step_values(db, model.id, spec, result, batch.table)
     model.count(result.total)
-    _record(db, model, segment, result)
+    _record(db, model, segments, result)
     return Touched({s.bucket for s in result.predictions}, {s.bucket for s in result.joined})
 
 
-def note_waiting(db: Connection, model: ModelState, segment: Segment) -> None:
+def note_waiting(db: Connection, model: ModelState, segments: Sequence[Segment]) -> None:
     """Rows that came before any reference: they are folded when one comes."""
-    result = Folded(segment.rows)
-    result.count("waiting_for_reference", np.arange(segment.rows))
-    _record(db, model, segment, result)
+    result = Folded(sum(s.rows for s in segments))
+    result.count("waiting_for_reference", np.arange(result.n))
+    _record(db, model, segments, result)
 
 
 def _store(db: Connection, model: ModelState, space: Space, result: Folded) -> None:
@@ -81,34 +109,38 @@ def _store(db: Connection, model: ModelState, space: Space, result: Folded) -> N
     summaries.merge(db, model.id, "outcomes", result.joined, rows)
 
 
-def _note_times(model: ModelState, segment: Segment, timestamps: Ints, *, predictions: bool) -> None:
-    """Move the model's clock: to the latest event time in a replay, else to the arrival."""
-    latest = int(timestamps.max()) if timestamps.size else 0
-    if predictions:
-        model.last_prediction = max(model.last_prediction, latest)
-    model.event_clock = segment.event_clock
-    model.clock = max(model.clock, latest if segment.event_clock else segment.received_at)
+def _latest(timestamps: Ints) -> int:
+    return int(timestamps.max()) if timestamps.size else 0
 
 
-def _late(model: ModelState, watch: Watch, buckets: Ints) -> npt.NDArray[np.bool_]:
+def _clocks(model: ModelState, segments: Sequence[Segment]) -> Ints:
+    """Where the model's clock stood before each row's segment came; shape (rows,). Of a replay there is one."""
+    before = model.last_prediction if model.event_clock else model.clock
+    arrived = np.maximum.accumulate([before, *(max(model.clock, s.received_at) for s in segments[:-1])])
+    return np.repeat(np.asarray(arrived, np.int64), [s.rows for s in segments])
+
+
+def _late(watch: Watch, buckets: Ints, clocks: Ints) -> npt.NDArray[np.bool_]:
     """Which rows' drift window ended before the model's clock stood where it stands."""
     track = next(t for t in watch.tracks if t.family == "drift")
-    horizon = model.last_prediction if model.event_clock else model.clock
-    return np.asarray(buckets + span_micros(watch.spec.grain) <= track.window_of(horizon)[0])
+    starts, of = np.unique(clocks, return_inverse=True)
+    closed = np.array([track.window_of(clock)[0] for clock in starts.tolist()], np.int64)[of]
+    return np.asarray(buckets + span_micros(watch.spec.grain) <= closed)
 
 
-def _record(db: Connection, model: ModelState, segment: Segment, result: Folded) -> None:
-    """What became of each batch of a segment, for those who ask."""
-    ends = np.cumsum([part.rows for part in segment.parts])
+def _record(db: Connection, model: ModelState, segments: Sequence[Segment], result: Folded) -> None:
+    """What became of each batch of some segments, for those who ask."""
+    parts = [(segment.seq, part) for segment in segments for part in segment.parts]
+    ends = np.cumsum([part.rows for _, part in parts])
     totals = {name: np.diff(np.cumsum(n)[ends - 1], prepend=0) for name, n in result.counts.items()}
     conflicts = np.flatnonzero(result.counts.get("conflicts", np.zeros(0)))
     rows = []
-    for i, (part, end) in enumerate(zip(segment.parts, ends.tolist(), strict=True)):
+    for i, ((seq, part), end) in enumerate(zip(parts, ends.tolist(), strict=True)):
         mine = conflicts[slice(*np.searchsorted(conflicts, [end - part.rows, end]))] - (end - part.rows)
         rows.append({
             "batch_id": part.batch_id,
             "model": model.id,
-            "seq": segment.seq,
+            "seq": seq,
             "counts": {name: int(n[i]) for name, n in totals.items() if n[i]},
             "conflicts": mine[:MOST_CONFLICTS].tolist(),
         })

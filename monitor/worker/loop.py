@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import structlog
@@ -25,14 +26,14 @@ from monitor.store.joins import Joins, JoinStore
 from monitor.store.joins import forget as forget_joins
 from monitor.store.models import ModelState
 from monitor.times import from_micros, to_micros
-from monitor.worker.evaluation import due, evaluate
-from monitor.worker.folding import Touched, batch_of, fold_segment, note_waiting
+from monitor.worker.evaluation import Change, carry_out, changes, note_touched
+from monitor.worker.folding import Touched, batch_of, fold_segments, note_waiting
 from monitor.worker.reference import build_reference
 from monitor.worker.spaces import build_space, feature_types
 
 ROWS_A_COMMIT = 40_000      # enough to make a commit cheap, few enough that a reader of the incidents never waits long
 ROLLUPS_A_COMMIT = 8     # so that nobody waits long for the write lock
-SEGMENTS_A_READ = 32
+SEGMENTS_A_READ = 256
 NOTHING_FOLDED = -1         # the cursor of joins that were forgotten: what was held of them is not theirs any more
 
 logger = structlog.get_logger("vigil.worker")
@@ -60,14 +61,19 @@ class Worker:
         with writing(self.state) as db:
             model = self._state(db, name)
             joins = self.joins.take(db, model.id, model.cursor)
-            changed, taken = self._catch_up(db, model), 0
-            for segment in self.log.read(name, model.cursor, SEGMENTS_A_READ):
+            lanes = self._lanes(model)
+            changed, taken, touched = self._catch_up(db, model, lanes), 0, Touched()
+            segments = self.log.read(name, model.cursor, SEGMENTS_A_READ)
+            for group in alike(segments, {entry.after_seq for entry in lanes}):
                 with self.timing():
-                    joins = self._take(db, model, joins, segment)
-                model.cursor = segment.seq
-                taken += segment.rows
+                    joins = self._take(db, model, joins, group, touched)
+                model.cursor = group[-1].seq
+                taken += sum(segment.rows for segment in group)
+                self._catch_up(db, model, lanes)
                 if taken >= ROWS_A_COMMIT:
                     break
+            if taken and not lanes:
+                self._look(db, model, touched)
             if changed or taken:
                 joins.flush(db)
                 models.save(db, model)
@@ -88,15 +94,12 @@ class Worker:
         at = to_micros(self.now())
         with reading(self.state) as db:
             model = models.load(db, name)
-            if model is None or model.event_clock or model.reference is None:
-                return False
-            if not due(db, model, self._watch(model), at):
+            if model is None or not self._due(db, model, Touched(), at):
                 return False
         with writing(self.state) as db:
             model = self._state(db, name)
-            self._catch_up(db, model)
-            tick = self.log.append_tick(Tick(name, model.cursor, at))
-            self._tick(db, model, tick)
+            self._catch_up(db, model, self._lanes(model))
+            self._look(db, model, Touched())
             models.save(db, model)
         return True
 
@@ -104,7 +107,7 @@ class Worker:
         """Make a command durable and carry it out at once; the reason says what came of it."""
         with writing(self.state) as db:
             model = self._state(db, name)
-            self._catch_up(db, model)
+            self._catch_up(db, model, self._lanes(model))
             who = {"id": actor.id, "kind": actor.kind.value}
             at = to_micros(self.now())
             command = self.log.append_command(Command(name, model.cursor, model.tick_cursor, at, who, incident, body))
@@ -120,37 +123,63 @@ class Worker:
             found = models.create(db, name, declaration.number)
         return found
 
-    def _catch_up(self, db: Connection, model: ModelState) -> bool:
-        """Carry out what was logged at this cursor: after a kill before it reached the state, or in a rebuild. Whether
-        there was anything."""
-        lanes: list[Command | Tick] = [
-            *self.log.commands(model.name, model.command_cursor),
-            *self.log.ticks(model.name, model.tick_cursor),
-        ]
-        due_now = sorted((e for e in lanes if e.after_seq <= model.cursor), key=_place)
-        for entry in due_now:
+    def _lanes(self, model: ModelState) -> list[Command | Tick]:
+        """What was logged and not carried out yet, in the order in which it is to be: after a kill before it reached
+        the state, or in a rebuild."""
+        commands = self.log.commands(model.name, model.command_cursor)
+        return sorted([*commands, *self.log.ticks(model.name, model.tick_cursor)], key=_place)
+
+    def _catch_up(self, db: Connection, model: ModelState, lanes: list[Command | Tick]) -> bool:
+        """Carry out what was logged at this cursor, and take it from the lanes. Whether there was anything."""
+        done = 0
+        while done < len(lanes) and lanes[done].after_seq <= model.cursor:
+            entry = lanes[done]
             if isinstance(entry, Command):
                 _carry_out(db, model, entry)
             else:
                 self._tick(db, model, entry)
-        return bool(due_now)
+            done += 1
+        del lanes[:done]
+        return bool(done)
+
+    def _look(self, db: Connection, model: ModelState, touched: Touched) -> None:
+        """Judge what is due now. When that was is logged, since what follows depends on it."""
+        at = to_micros(self.now())
+        found = self._due(db, model, touched, at)
+        if found:
+            tick = self.log.append_tick(Tick(model.name, model.cursor, at))
+            model.clock, model.tick_cursor = max(model.clock, at), tick.seq
+            carry_out(db, model, self._watch(model), found)
+
+    def _due(self, db: Connection, model: ModelState, touched: Touched, at: int) -> list[Change]:
+        if model.event_clock or model.reference is None:
+            return []
+        return changes(db, replace(model, clock=max(model.clock, at)), self._watch(model), touched)
 
     def _tick(self, db: Connection, model: ModelState, tick: Tick) -> None:
         model.clock = max(model.clock, tick.at)
         model.tick_cursor = tick.seq
         if model.reference is not None:
-            evaluate(db, model, self._watch(model), Touched())
+            carry_out(db, model, self._watch(model), changes(db, model, self._watch(model)))
 
-    def _take(self, db: Connection, model: ModelState, joins: Joins, segment: Segment) -> Joins:
-        """Take a segment in, and give back the joins that hold now."""
-        self._catch_up(db, model)
-        if segment.kind == "reference":
-            return self._regrid(db, model, joins, segment)
+    def _take(
+        self, db: Connection, model: ModelState, joins: Joins, group: Sequence[Segment], touched: Touched
+    ) -> Joins:
+        """Take alike segments in, and give back the joins that hold now. A replay is judged as it goes, by its own
+        clock; live data are when the clock is read."""
+        first = group[0]
+        if first.kind == "reference":
+            return self._regrid(db, model, joins, first)
         if model.reference is None:
-            note_waiting(db, model, segment)
-        else:
-            watch = self._watch(model)
-            evaluate(db, model, watch, fold_segment(db, model, watch, joins, segment))
+            note_waiting(db, model, group)
+            return joins
+        watch = self._watch(model)
+        new = fold_segments(db, model, watch, joins, group)
+        note_touched(db, model, watch, new)
+        touched.add(new)
+        if first.event_clock:
+            carry_out(db, model, watch, changes(db, model, watch, touched))
+            touched.clear()
         return joins
 
     def _regrid(self, db: Connection, model: ModelState, joins: Joins, segment: Segment) -> Joins:
@@ -158,7 +187,7 @@ class Worker:
         spec = self._spec(model.name, segment.declaration)
         if model.reference_seq and model.declaration == segment.declaration and self._same(model, segment):
             return joins
-        batch = batch_of(segment)
+        batch = batch_of([segment])
         features = feature_types(spec, batch.table)
         space = build_space(spec, features, batch)
         reference = build_reference(spec, space, batch, spec.reference)
@@ -174,7 +203,7 @@ class Worker:
         folded = 0
         for earlier in iter_segments(self.log, model.name, segment.seq - 1):
             if earlier.kind != "reference":
-                fold_segment(db, model, watch, joins, earlier)
+                fold_segments(db, model, watch, joins, [earlier])
                 folded += earlier.rows
                 if folded >= ROWS_A_COMMIT:
                     joins.flush(db)
@@ -182,13 +211,13 @@ class Worker:
         model.clock, model.last_prediction = max(model.clock, clock), max(model.last_prediction, last_prediction)
         if is_first:        # what came before there was anything to compare with is measured, and opens nothing
             model.judged_from = model.clock
-        evaluate(db, model, watch, Touched())
+        carry_out(db, model, watch, changes(db, model, watch))
         logger.info("reference", model=model.name, rows=segment.rows, features=len(features))
         return joins
 
     def _same(self, model: ModelState, segment: Segment) -> bool:
         """Whether it has the rows of the reference in force. Ids do not count: those not sent are made up."""
-        before, after = batch_of(self.log.read(model.name, model.reference_seq - 1, 1)[0]), batch_of(segment)
+        before, after = batch_of(self.log.read(model.name, model.reference_seq - 1, 1)), batch_of([segment])
         return np.array_equal(
             row_digests(before.table, before.protected), row_digests(after.table, after.protected)
         )
@@ -207,6 +236,30 @@ class Worker:
         declaration = self.log.declaration(name, version)
         assert declaration is not None, "a segment names a declaration that was made before it"
         return ModelSpec.from_dict(declaration.body)
+
+
+def alike(segments: Sequence[Segment], stops: Set[int]) -> Iterator[list[Segment]]:
+    """Segments in groups that may be folded together: live ones of one kind, typed and sampled alike, not too many, and
+    none behind a number at which something else takes effect (``stops``)."""
+    group: list[Segment] = []
+    for segment in segments:
+        if group and not (_alike(group[0], segment) and stops.isdisjoint(range(group[-1].seq, segment.seq))
+                          and sum(s.rows for s in group) < ROWS_A_COMMIT):  # fmt: skip
+            yield group
+            group = []
+        group.append(segment)
+    if group:
+        yield group
+
+
+def _alike(a: Segment, b: Segment) -> bool:
+    same = (a.kind, a.declaration, a.sampling_rate, a.protected is None)
+    return (
+        a.kind in ("predictions", "outcomes")
+        and not a.event_clock
+        and not b.event_clock
+        and same == (b.kind, b.declaration, b.sampling_rate, b.protected is None)
+    )
 
 
 def _place(entry: Command | Tick) -> tuple[int, int, int]:

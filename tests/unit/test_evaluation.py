@@ -23,7 +23,7 @@ from monitor.model import ModelSpec
 from monitor.store import models, summaries, tables
 from monitor.store.models import ModelState
 from monitor.times import span_micros, to_micros
-from monitor.worker.evaluation import due, evaluate
+from monitor.worker.evaluation import carry_out, changes, note_touched
 from monitor.worker.folding import Touched
 
 DAY = span_micros(timedelta(days=1))
@@ -69,7 +69,9 @@ class Scene:
         self.model.clock = START + int(days * DAY)
         before = self.revisions()
         with writing(self.engine) as db:
-            evaluate(db, self.model, self.watch, Touched(predictions or set(), outcomes or set()))
+            touched = Touched(predictions or set(), outcomes or set())
+            note_touched(db, self.model, self.watch, touched)
+            carry_out(db, self.model, self.watch, changes(db, self.model, self.watch, touched))
         after = self.revisions()
         return [f"{name} r{n}" for name, n in after.items() if before.get(name) != n]
 
@@ -157,7 +159,8 @@ def test_the_clock_is_worth_a_tick_only_where_it_closes_or_settles_something(sce
 
     def is_due(days: float) -> bool:
         with writing(scene.engine) as db:
-            return due(db, scene.model, scene.watch, START + int(days * DAY))
+            ahead = replace(scene.model, clock=START + int(days * DAY))
+            return bool(changes(db, ahead, scene.watch, Touched()))
 
     assert [is_due(d) for d in (0.6, 1.0, 1.0 + JUST)] == [False, False, True]
     scene.at(1.1)
