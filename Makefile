@@ -5,11 +5,12 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 BIN := .venv/bin
 DEBIAN := prometheus prometheus-alertmanager chromium chromium-driver
 FAULT_RUNS ?= 200
+SECONDS_EACH = $(or $(SECONDS),60)
 RUNTIME_LOCK := --python-version 3.11 --extra build pyproject.toml -o requirements.lock
 TEST_LOCK := --python-version 3.11 --extra build --extra test pyproject.toml -c requirements.lock -o requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults bench lock clean environment test-environment
+.PHONY: help run test faults fuzz bench lock clean environment test-environment
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -29,8 +30,16 @@ test: test-environment  ## pass ruff, mypy, lint-imports and all tests
 faults: test-environment  ## kill and break the service FAULT_RUNS times (200; make test does it 10 times)
 	@FAULT_RUNS=$(FAULT_RUNS) $(BIN)/python -m pytest -m faults --timeout=0
 
-bench: test-environment  ## print a JSON line a benchmark (ONLY=name, PEERS=1 beside the peers, DATA=folder, QUICK=1)
+fuzz: test-environment  ## run each fuzzer over the readers of what comes from outside for SECONDS (60)
+	@for codec in json ndjson arrow parquet csv; do \
+		$(BIN)/python tests/fuzz/codec_fuzzer.py $$codec -max_total_time=$(SECONDS_EACH) || exit 1; done
+	@for format in sagemaker databricks mlflow bentoml payload; do \
+		$(BIN)/python tests/fuzz/source_fuzzer.py $$format -max_total_time=$(SECONDS_EACH) || exit 1; done
+	@$(BIN)/python tests/fuzz/event_fuzzer.py -max_total_time=$(SECONDS_EACH)
+
+bench: test-environment  ## print a JSON line a benchmark (ONLY=name, PEERS=1 beside the peers, DATA=folder, QUICK=1, ROWS=n)
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers) $(if $(QUICK),--quick) \
+		$(if $(ROWS),--rows $(ROWS)) \
 		$(if $(DATA),--data $(DATA)) $(if $(WRITE),--write $(WRITE))
 
 environment:  ## make .venv from requirements.lock, where it is not made yet

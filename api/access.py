@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from monitor.access import Principal, Scope
 from monitor.app import App
@@ -33,14 +34,28 @@ def principal(request: Request) -> Principal:
     raise Unauthenticated("no key was sent", "Send 'Authorization: Bearer vgl_...'; 'vigil keys create' makes a key")
 
 
+def _recent(request: Request) -> Principal | None:
+    """Who sends a key that was verified a moment ago: no thread and no database is asked for it."""
+    header = request.headers.get("authorization", "")
+    return app_of(request).keys.recent(header[7:].strip()) if header[:7].lower() == "bearer " else None
+
+
 def needs(scope: Scope) -> Any:
     """A dependency: the principal, who has ``scope`` for the model in the path, where there is one."""
 
-    def check(request: Request, who: Annotated[Principal, Depends(principal)]) -> Principal:
-        who.require(scope, request.path_params.get("model"))
-        return who
+    async def check(request: Request) -> Principal:
+        return await authorised(request, scope, request.path_params.get("model"))
 
     return Depends(check)
+
+
+async def authorised(request: Request, scope: Scope, model: str | None) -> Principal:
+    """The request's principal, who has ``scope`` for the model."""
+    who = _recent(request)
+    if who is None:
+        who = await run_in_threadpool(principal, request)
+    who.require(scope, model)
+    return who
 
 
 def same_origin(request: Request) -> bool:
@@ -51,4 +66,8 @@ def same_origin(request: Request) -> bool:
     return origin == f"{request.url.scheme}://{request.headers.get('host')}"
 
 
-Vigil = Annotated[App, Depends(app_of)]
+async def _app(request: Request) -> App:
+    return app_of(request)      # a coroutine: FastAPI would call a plain function in a thread
+
+
+Vigil = Annotated[App, Depends(_app)]

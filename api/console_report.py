@@ -55,6 +55,7 @@ def report_page(
         "window": (begin, end),
         "earlier": (begin - (end - begin), begin),
         "later": (end, end + (end - begin)),
+        "sampling": found["sampling"],
         "counts": [(f, title, len(of)) for f, title, of in groups if of],
         "groups": [g for g in shown if g[2]],
         "whole_days": all(i.time() == begin.min.time() for i in (begin, end)),

@@ -23,6 +23,7 @@ REPORT: dict[str, Any] = {
     "model": "census-employment",
     "window": _WINDOW,
     "reference": "reference",
+    "sampling": None,
     "points": [_AREA],
     "verdicts": [
         {"monitor": "roc_auc/model", "verdict": "ok", "reason": None, "limit": 0.8534, "severity": "critical",

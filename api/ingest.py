@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
 
 from api.access import Vigil, needs
-from api.body import read_body
 from api.openapi import errors
+from api.taking import TakesRows
 from monitor.access import Principal
-from monitor.batch import Kind
 from monitor.codecs import FORMATS
 from monitor.errors import NotFound
 from monitor.queries import batch_result
 from monitor.times import from_micros
+from monitor.views.rejects import rejected
 
-router = APIRouter(prefix="/v1", tags=["ingest"], responses=errors(401, 403, 404, 422))
-_ERRORS = errors(400, 409, 413, 415, 429, 503)
+_TAGGED: dict[str, Any] = {"prefix": "/v1", "tags": ["ingest"], "responses": errors(401, 403, 404, 422)}
+rows = APIRouter(**_TAGGED, route_class=TakesRows)
+router = APIRouter(**_TAGGED)
+_ERRORS = errors(400, 408, 409, 413, 415, 429, 503)
+_NEVER = "what takes rows answers this route; its signature is for the document"
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=128)]
 Ingester = Annotated[Principal, needs("ingest")]
@@ -56,53 +58,37 @@ def _described(kind: str) -> dict[str, Any]:
             ("sampling_rate", "share of all predictions that is sent, above 0 to 1"),
             ("environment", "where the model runs"),
             ("schema_version", "the sender's own"),
+            ("format", "`sagemaker`, `databricks`, `mlflow` or `bentoml`: records as that system keeps them"),
         )
     ]
     return {"requestBody": {"required": True, "content": content}, "parameters": envelope}
 
 
-async def _take(vigil: Vigil, request: Request, model: str, kind: Kind, key: str | None, atomic: bool) -> JSONResponse:
-    inferred = await asyncio.to_thread(vigil.admit, model)
-    body = await read_body(request, vigil.settings.max_body_bytes)
-    receipt = await vigil.intake.take(
-        model, kind, request.headers.get("content-type", ""), body, dict(request.query_params), inferred, key,
-        atomic=atomic,
-    )  # fmt: skip
-    if not receipt.repeated:
-        vigil.metrics.process.count_batch(model, kind, len(body), receipt.accepted, receipt.rejected)
-    return JSONResponse(receipt.as_dict(), 202)
-
-
 Atomic = Annotated[bool, Query(description="Take all rows or none")]
 
 
-@router.post("/models/{model}/predictions", status_code=202, responses=_ERRORS, openapi_extra=_described("predictions"))
-async def post_predictions(
-    vigil: Vigil, request: Request, model: str, _who: Ingester, key: Key = None, atomic: Atomic = False
-) -> JSONResponse:
+@rows.post("/models/{model}/predictions", status_code=202, responses=_ERRORS, openapi_extra=_described("predictions"))
+async def post_predictions(model: str, _who: Ingester, key: Key = None, atomic: Atomic = False) -> JSONResponse:
     """Take predictions. 202 once they are durable; bad rows go to the rejects, the others are taken."""
-    return await _take(vigil, request, model, "predictions", key, atomic)
+    raise AssertionError(_NEVER)
 
 
-@router.post("/models/{model}/outcomes", status_code=202, responses=_ERRORS, openapi_extra=_described("outcomes"))
-async def post_outcomes(
-    vigil: Vigil, request: Request, model: str, _who: Ingester, key: Key = None, atomic: Atomic = False
-) -> JSONResponse:
+@rows.post("/models/{model}/outcomes", status_code=202, responses=_ERRORS, openapi_extra=_described("outcomes"))
+async def post_outcomes(model: str, _who: Ingester, key: Key = None, atomic: Atomic = False) -> JSONResponse:
     """Take outcomes: before their prediction, twice or corrected, each counts once."""
-    return await _take(vigil, request, model, "outcomes", key, atomic)
+    raise AssertionError(_NEVER)
 
 
-@router.post("/models/{model}/reference", status_code=202, responses=_ERRORS, openapi_extra=_described("reference"))
-async def post_reference(
-    vigil: Vigil, request: Request, model: str, _who: Ingester, key: Key = None, atomic: Atomic = False
-) -> JSONResponse:
+@rows.post("/models/{model}/reference", status_code=202, responses=_ERRORS, openapi_extra=_described("reference"))
+async def post_reference(model: str, _who: Ingester, key: Key = None, atomic: Atomic = False) -> JSONResponse:
     """Take the reference that the model's production is compared with, outcome columns inline."""
-    return await _take(vigil, request, model, "reference", key, atomic)
+    raise AssertionError(_NEVER)
 
 
 @router.get("/batches/{batch_id}")
 def get_batch(vigil: Vigil, batch_id: str, who: Reader) -> dict[str, Any]:
-    """What became of a batch: whether it is folded, and its duplicates, conflicts and late rows."""
+    """What became of a batch: whether it is folded, its duplicates, conflicts and late rows; how many of its rows were
+    erased since, and whether retention has taken the rest."""
     row = vigil.log.batch(batch_id)
     if row is None:
         raise NotFound(f"there is no batch '{batch_id}'", "The answer to its POST names it")
@@ -114,7 +100,9 @@ def get_batch(vigil: Vigil, batch_id: str, who: Reader) -> dict[str, Any]:
         "model": row["model"],
         "kind": row["kind"],
         "received_at": from_micros(row["received_at"]).isoformat(),
-        "accepted": row["rows"],
+        "accepted": row["rows"] + (row["erased"] or 0),
+        "erased": row["erased"] or 0,
+        "aged_out": not row["there"] and row["rows"] > 0,
         "rejected": row["rejected"],
         "clock": "event" if row["event_clock"] else "wall",
         "folded": state is not None and state.cursor >= row["seq"] and not waits,
@@ -132,11 +120,10 @@ def get_rejects(
     after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
-    """Rejected rows with their reasons, oldest first. ``after`` is the last id of the page before."""
+    """Rows that were not taken, with their reasons: those rejected at once, oldest first, and then those that the fold
+    refused, or found in conflict with what is there. ``after`` is the last id of the page before."""
     vigil.intake.declared(model)
-    rows = vigil.log.rejects(model, after, limit, batch)
-    shown = [
-        {**{k: r[k] for k in ("id", "batch_id", "row", "field", "reason")}, "at": from_micros(r["at"]).isoformat()}
-        for r in rows
-    ]
+    rows = rejected(vigil.log, vigil.state, model, after, limit, batch)
+    names = ("id", "batch_id", "row", "kind", "field", "reason")
+    shown = [{**{k: r[k] for k in names}, "at": from_micros(r["at"]).isoformat()} for r in rows]
     return {"rejects": shown, "next": rows[-1]["id"] if len(rows) == limit else None}

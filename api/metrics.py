@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from fastapi import APIRouter, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,7 +36,7 @@ class CountRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = 500      # what a client gets where an error leaves no answer
+        status, began = 500, time.perf_counter()      # 500: what a client gets where an error leaves no answer
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -42,14 +44,11 @@ class CountRequests:
                 status = message["status"]
             await send(message)
 
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        with self.instruments.request_seconds.time() as timer:
-            try:
-                await self.app(scope, receive, noted)
-            finally:
-                route = _route(scope)
-                timer.labels(method, route)
-                self.instruments.requests.labels(method, route, str(status)).inc()
+        try:
+            await self.app(scope, receive, noted)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self.instruments.count_request(method, _route(scope), status, time.perf_counter() - began)
 
 
 def _route(scope: Scope) -> str:

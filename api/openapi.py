@@ -43,11 +43,12 @@ _WHEN = {
     401: "No key, or one that is not valid",
     403: "The key lacks the scope or the model, or is not a person's",
     404: "There is no such thing",
+    408: "The body came too slowly",
     409: "It contradicts what is there",
     413: "The body or the batch is too large",
     415: "The content type or encoding is not taken here",
     422: "What was sent is not valid; `errors` lists the faults",
-    429: "The fold is too far behind",
+    429: "The fold is too far behind, or other requests fill the memory",
     503: "It cannot be made durable now",
 }
 _AGAIN = {"Retry-After": {"description": "Seconds to wait before the request is sent again", "schema": _STRING}}

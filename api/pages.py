@@ -25,6 +25,7 @@ from api import charts, vega
 from api.access import COOKIE
 from api.problems import status_of
 from detectors.catalogue import CATALOGUE, metric_title
+from detectors.point import Measurement
 from monitor.access import Principal
 from monitor.errors import InvalidInput, Unauthenticated, VigilError
 from monitor.model import ModelSpec
@@ -119,6 +120,16 @@ def change(value: float | None, metric: str = "") -> str:
     if value is None:
         return "–"
     return f"{value * 100:+.3g} points" if metric and number_format(metric) == "~%" else f"{value:+.3g}"
+
+
+def sampled(row_count: Measurement) -> str:
+    """Of which share of the rows a window's figures are, as its row count tells; nothing where all were sent.
+
+    >>> sampled(Measurement(600.0, 60)), sampled(Measurement(60.0, 60))
+    ('sampled at 10%', '')
+    """
+    total = row_count.value or 0.0
+    return f"sampled at {row_count.n / total * 100:.3g}%" if total > row_count.n else ""
 
 
 def headed(metric: str) -> str:
@@ -226,6 +237,6 @@ _environment.globals |= {
     "detector": charts.detector_title, "worse": worse,
 }  # fmt: skip
 _environment.filters |= {
-    "shown": shown, "change": change, "metric": metric_title, "headed": headed,
+    "shown": shown, "change": change, "metric": metric_title, "headed": headed, "sampled": sampled,
     "segment": lambda text: quote(text, safe=""),
 }  # fmt: skip

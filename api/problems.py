@@ -27,6 +27,7 @@ _TABLE: tuple[tuple[type[errors.VigilError], int, str, str], ...] = (
     (errors.Conflict, 409, "conflict", "It contradicts what is there"),
     (errors.Unauthenticated, 401, "unauthenticated", "A valid key is needed"),
     (errors.Forbidden, 403, "forbidden", "Not allowed"),
+    (errors.TooSlow, 408, "too-slow", "The body came too slowly"),
     (errors.Overloaded, 429, "overloaded", "Too far behind; come back later"),
     (errors.NotDurable, 503, "not-durable", "It cannot be made durable now"),
 )
@@ -75,6 +76,8 @@ def answer(error: errors.VigilError) -> JSONResponse:
     if isinstance(error, errors.NotDurable):
         headers["Retry-After"] = "10"
         logger.error("not durable", detail=error.detail)
+    if isinstance(error, errors.TooSlow):
+        headers["Connection"] = "close"     # the rest of the body would take as long
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     more: dict[str, object] = {}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
+    cloudevents,
     console,
     console_incidents,
     console_report,
+    erasures,
     incidents,
     ingest,
     metrics,
@@ -24,17 +27,19 @@ from api import (
     sign_in,
     windows,
 )
-from api.body import LimitBody
+from api.body import Bodies, LimitBody
+from api.proxies import Forwarded
+from api.taking import Shortcut
 from api.vega import Bundle
 from monitor import logs
 from monitor.app import App
 from monitor.settings import load_settings
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+)
 
 
 def create(vigil: App | None = None) -> FastAPI:
@@ -49,10 +54,13 @@ def create(vigil: App | None = None) -> FastAPI:
         summary="Production monitoring of machine-learning models: drift, bias and incidents",
         lifespan=_lifespan,
     )
-    app.state.vigil = vigil
+    app.state.vigil, app.state.bodies = vigil, Bodies(vigil.settings)
     problems.install(app)
     openapi.install(app)
-    for router in (ingest.router, models.router, windows.router, incidents.router, metrics.router, records.router):
+    for router in (
+        ingest.rows, ingest.router, cloudevents.router, models.router, windows.router, incidents.router, metrics.router,
+        records.router, erasures.router,
+    ):  # fmt: skip
         app.include_router(router)
     for router in (sign_in.router, console.router, console_report.router, console_incidents.router):
         app.include_router(router, include_in_schema=False)
@@ -69,16 +77,32 @@ def create(vigil: App | None = None) -> FastAPI:
         wrong = vigil.faults()
         return PlainTextResponse(wrong or "ok", 503 if wrong else 200)
 
-    @app.middleware("http")
-    async def _headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
+    app.add_middleware(Shortcut, routes=ingest.rows.routes)
+    app.add_middleware(SafeHeaders)
     app.add_middleware(LimitBody)
     app.add_middleware(metrics.CountRequests, instruments=vigil.metrics.process)
+    app.add_middleware(Forwarded, trusted=vigil.settings.trusted_proxies)
     return app
+
+
+class SafeHeaders:
+    """ASGI middleware: tells browsers to guess no type, to frame no page, and to tell no other site the address."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                there = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(h for h in _HEADERS if h[0] not in there)]
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
 
 
 @asynccontextmanager

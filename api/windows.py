@@ -49,7 +49,7 @@ def get_report(
 
     `causes` ranks the features by what their drift does to the output; `carriers` breaks the change of the first
     performance metric down by segments and bins of features, the parts of each axis adding up to it; `correlations`
-    names the pair behind a `correlation_change`."""
+    names the pair behind a `correlation_change`; `sampling` tells at which rates rows were sent, where not all were."""
     state, watch, a, b = _window(vigil, model, start, to)
     metrics = None if metric is None else set(metric.split(","))
     for name in sorted(metrics or ()):

@@ -1,4 +1,4 @@
-"""``python -m bench [--only NAME] [--quick] [--peers] [--data DIR] [--write FILE]``: a line of JSON each.
+"""``python -m bench [--only NAME] [--quick] [--rows N] [--peers] [--data DIR] [--write FILE]``: a line of JSON each.
 
 ``--peers`` makes the peers' environments in ``.peers/`` and runs them side by side; ``--data`` is the folder of a data
 set that is not shipped, for the benchmarks that read one; ``--write`` is the page that a benchmark publishes.
@@ -26,9 +26,15 @@ BENCHMARKS = {
     "adwin": "bench.streams:adwin",
     "streams": "bench.streams:streams",
     "alarms": "bench.alarms:alarms",
+    "ingest_arrow": "bench.ingest:ingest_arrow",
+    "ingest_columns": "bench.ingest:ingest_columns",
+    "ingest_rows": "bench.ingest:ingest_rows",
+    "outcomes": "bench.ingest:outcomes",
+    "ingest_single": "bench.ingest:ingest_single",
+    "client_log": "bench.client:client_log",
 }
-"""Each benchmark's function. It takes those of ``data``, ``peers``, ``quick`` and ``write`` that it names, and returns
-its line, or several."""
+"""Each benchmark's function. It takes those of ``data``, ``peers``, ``quick``, ``rows`` and ``write`` that it names,
+and returns its line, or several."""
 
 
 SCRIPTS = {
@@ -64,11 +70,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--only", choices=sorted(BENCHMARKS), help="run this one alone")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, where a benchmark is long")
+    parser.add_argument("--rows", type=int, help="rows to send, for the benchmarks of ingest")
     parser.add_argument("--peers", action="store_true", help="make the peers' environments and run them beside")
     parser.add_argument("--data", type=Path, help="the folder of a data set that is not shipped")
     parser.add_argument("--write", type=Path, help="the page that the benchmark publishes")
     asked = parser.parse_args()
-    options = {"quick": asked.quick, "peers": asked.peers, "data": asked.data, "write": asked.write}
+    options = {name: value for name, value in vars(asked).items() if name != "only"}
     for name in BENCHMARKS:
         if asked.only in (None, name):
             for line in run(name, **options):

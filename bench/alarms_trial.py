@@ -14,6 +14,7 @@ from detectors.summaries.summary import Ints
 from incidents.commands import Clock, Open, Resolve
 from incidents.rules import RuleState
 from incidents.verdict import Fingerprint, VerdictKind
+from monitor.fold.sampling import Received
 from monitor.judge.measure import WindowData, measure
 from monitor.judge.respond import respond
 from monitor.judge.verdicts import judge
@@ -72,7 +73,8 @@ class Trial:
             outcomes = np.zeros(space.outcome_size, np.int64)
         span, sums = Window(start, start + _DAY), np.zeros(space.outcome_sums.size)
         before = np.zeros(space.prediction_sums.size)
-        data = WindowData(span, predictions, before, outcomes, sums, rows, rows, True, 1)
+        received = Received.of([(1.0, rows)])
+        data = WindowData(span, predictions, before, outcomes, sums, received, received, True, 1)
         points = measure(self.watch, self.family, data)
         verdicts = judge(points, self.monitors, self.watch.baseline)
         answer = respond(

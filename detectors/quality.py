@@ -46,7 +46,8 @@ def measure_quality(
     rows = space.rows(predictions)
     found = [("row_count", Scope(), Measurement(float(rows), rows))]
     if space.features and (metrics is None or "duplicate_rate" in metrics):
-        found.append(("duplicate_rate", Scope(), duplicate_rate(space.predictions.view(predictions, "contents"), rows)))
+        contents = space.predictions.view(predictions, "contents")
+        found.append(("duplicate_rate", Scope(), duplicate_rate(contents, int(contents.sum()))))
     undeclared = int(space.predictions.view(predictions, "undeclared")[0])
     found.append(("undeclared_field_rate", Scope(), proportion(min(undeclared, rows), rows, Reason.EMPTY_WINDOW)))
     refused = space.predictions.view(predictions, "refused").tolist()

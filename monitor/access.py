@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from monitor.times import from_micros, to_micros
 Scope = Literal["ingest", "read", "sensitive", "operate", "export", "admin"]
 SCOPES: tuple[Scope, ...] = ("ingest", "read", "sensitive", "operate", "export", "admin")
 
+_FRESH = 1.0        # seconds for which a key is taken to be as it was: another process may revoke it
+_MOST_KNOWN = 1_000
 _USED_EVERY = 60 * 1_000_000       # how often "last used" is written, in microseconds: a request need not wait for it
 
 
@@ -52,6 +55,7 @@ class Keys:
     def __init__(self, engine: Engine, now: Now) -> None:
         self.engine = engine
         self.now = now
+        self._known: dict[str, tuple[float, int | None, Principal]] = {}
 
     def create(
         self,
@@ -82,19 +86,37 @@ class Keys:
 
     def verify(self, token: str) -> Principal:
         """Whose key it is; ``Unauthenticated`` for one that is unknown, revoked or expired, without saying which."""
+        read_at = time.monotonic()
         word, _, rest = token.partition("_")
         prefix, _, secret = rest.partition("_")
         at = to_micros(self.now())
         with reading(self.engine) as db:
             row = db.execute(select(keys).where(keys.c.prefix == prefix)).mappings().first()
         good = row is not None and word == "vgl" and hmac.compare_digest(row["hash"], _hash(secret))
+        self._known.pop(token, None)
         if row is None or not good or row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= at):
             raise Unauthenticated("this key is not valid", "Send 'Authorization: Bearer vgl_...' with a key that is")
         if (row["last_used_at"] or 0) + _USED_EVERY < at:
             with suppress(NotDurable), writing(self.engine) as db:      # a full disk must not shut readers out
                 db.execute(update(keys).where(keys.c.prefix == prefix).values(last_used_at=at))
         models = None if row["models"] is None else frozenset(row["models"])
-        return Principal(row["owner"], row["kind"], frozenset(row["scopes"]), models)
+        found = Principal(row["owner"], row["kind"], frozenset(row["scopes"]), models)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[token] = (read_at + _FRESH, row["expires_at"], found)
+        return found
+
+    def recent(self, token: str) -> Principal | None:
+        """Whose key it is, where it was verified a moment ago; no database is asked, which a hot path need not wait
+        for. ``None`` where ``verify`` must be asked."""
+        until, expires_at, found = self._known.get(token, (0.0, None, None))
+        at = time.monotonic()
+        if found is None or until + _FRESH < at or (expires_at and expires_at <= to_micros(self.now())):
+            return None
+        if until < at:      # who is told to verify it does so for all who come until then
+            self._known[token] = (at + _FRESH, expires_at, found)
+            return None
+        return found
 
     def list(self) -> list[dict[str, Any]]:
         """Every key without its hash, the newest first; instants as text."""
@@ -109,10 +131,12 @@ class Keys:
         return shown
 
     def revoke(self, prefix: str) -> None:
+        """Make a key invalid: here at once, in other processes within two seconds."""
         with writing(self.engine) as db:
             found = db.execute(
                 update(keys).where(keys.c.prefix == prefix).values(revoked_at=to_micros(self.now()))
             ).rowcount
+        self._known.clear()
         if not found:
             raise NotFound(f"there is no key with the prefix '{prefix}'", "'vigil keys list' shows them")
 

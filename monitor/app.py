@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,13 @@ from incidents.machine import DecisionReason
 from monitor.access import Keys, Principal
 from monitor.clock import Now, system_clock
 from monitor.database import open_database, reading
-from monitor.errors import Conflict, NotFound, Overloaded
-from monitor.ingest import Intake
+from monitor.errors import Conflict, NotFound
+from monitor.identity import Mesh
+from monitor.ingest import Admission, EventIntake, Intake
 from monitor.kpis.kpi import Kpi
 from monitor.kpis.periods import Period
-from monitor.log.port import Declaration
+from monitor.log.erasures import Erasure, Of, of_model
+from monitor.log.port import Declaration, Segment
 from monitor.log.sql import SqlLog
 from monitor.log.writer import LogWriter
 from monitor.metrics import Metrics
@@ -28,6 +30,9 @@ from monitor.settings import Settings
 from monitor.store import incidents, models
 from monitor.store.models import ModelState
 from monitor.times import to_micros
+from monitor.worker.erasing import ask
+from monitor.worker.housekeeping import Housekeeping
+from monitor.worker.keeping import Ages, Keeper
 from monitor.worker.loop import Worker
 from monitor.worker.thread import WorkerThread
 
@@ -40,13 +45,20 @@ class App:
         self.now = now
         migrate(settings)
         self.log = SqlLog(open_database(settings.log_url, durable=True))
-        self.state = open_database(settings.database_url, durable=False)
+        self.state = open_database(settings.state_url, durable=False)
         self.keys = Keys(self.log.engine, now)
         self.metrics = Metrics(self.log.engine, self.state, now, lambda: self.thread.last_round, self._kpis)
         self.worker = Worker(self.log, self.state, now, self.metrics.process.fold)
-        self.thread = WorkerThread(self.worker, settings.tick_seconds)
+        self.keeper = Keeper(self.worker, Ages.of_days(
+            settings.retention_raw_days, settings.retention_protected_days, settings.retention_summaries_days,
+            settings.retention_rejects_days,
+        ))  # fmt: skip
+        self.thread = WorkerThread(self.worker, settings.tick_seconds, Housekeeping(self.keeper))
         self.writer = LogWriter(self.log, self._appended, self.metrics.process.append)
+        self.admission = Admission(self.log, self.state, settings.max_backlog_rows)
         self.intake = Intake(self.log, self.writer, now, settings.max_rows_per_batch)
+        self.events = EventIntake(self.log, self.writer, now, self.admission, settings.max_rows_per_batch)
+        self.mesh = Mesh.of(settings.mesh_identity_header, settings.trusted_proxies)
 
     def start(self) -> None:
         self.writer.start()
@@ -56,12 +68,15 @@ class App:
     def stop(self) -> None:
         if self.writer.is_alive():
             self.writer.stop()
+        self.intake.stop()
         if self.thread.is_alive():
             self.thread.stop()
         self.log.engine.dispose()
         self.state.dispose()
 
-    def _appended(self) -> None:
+    def _appended(self, new: Sequence[Segment]) -> None:
+        for segment in new:
+            self.admission.appended(segment.model, segment.rows)
         self.thread.wake()
 
     def _kpis(self, now: datetime, period: Period, clock: Clock) -> list[Kpi]:
@@ -89,7 +104,10 @@ class App:
                     f"'{spec.model}' is declared with {key} {before.body.get(key)!r}, and this says {new.get(key)!r}",
                     "Declare it under a name of its own",
                 )
-        return self.log.declare(spec.model, to_micros(self.now()), by, spec.to_dict())
+        made = self.log.declare(spec.model, to_micros(self.now()), by, spec.to_dict())
+        self.intake.forget(spec.model)
+        self.events.declarations.forget()
+        return made
 
     def spec(self, model: str, version: int) -> ModelSpec:
         """A version of a model's declaration."""
@@ -98,14 +116,21 @@ class App:
             raise NotFound(f"'{model}' has no declaration {version}", f"GET /v1/models/{model} shows the one in force")
         return ModelSpec.from_dict(found.body)
 
+    def ask_erasure(self, model: str, of: Of, whom: str, by: str, reason: str) -> Erasure:
+        """Record that what is held of a person or a prediction is to be erased; the worker carries it out."""
+        self.intake.declared(model)
+        return ask(self.keeper, model, of, whom, by, reason)
+
+    def erasures(self, model: str) -> list[Erasure]:
+        self.intake.declared(model)
+        with reading(self.log.engine) as db:
+            return of_model(db, model)
+
     def admit(self, model: str) -> Mapping[str, FeatureType]:
         """The features of the model's reference, for a batch that is to be taken now. Raises ``Overloaded`` where the
         fold is further behind than the settings allow."""
-        state = self.model_state(model)
-        behind = self.log.rows_after(model, 0 if state is None else state.cursor)
-        if behind > self.settings.max_backlog_rows:
-            raise Overloaded(f"{behind} rows wait to be folded", "Send the batch again later", retry_after=10)
-        return (state.features or {}) if state is not None else {}
+        known = self.admission.peek(model)
+        return self.admission.admit(model) if known is None else known
 
     def model_state(self, model: str) -> ModelState | None:
         with reading(self.state) as db:

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-Kind = Literal["predictions", "outcomes", "reference"]
+Kind = Literal["predictions", "outcomes", "reference", "events"]
+"""``events`` are what payload loggers sent, as it came: the fold makes predictions of them."""
+
 Clock = Literal["wall", "event"]
 
 
@@ -48,7 +50,10 @@ class Batch:
       ``prediction_score`` float64 (``prediction_score.CLASS`` for each of many classes, map<string, float64> of a
       ranking), ``prediction_value`` float64, ``model_decision`` string, ``latency_ms`` float64, ``status``,
       ``subject_key``, ``request_id``, ``trace_id`` string], ``features.NAME`` (float64, dictionary<int32, string>, or
-      fixed_size_list<float32> of an embedding), [``tags.NAME`` dictionary<int32, string>]
+      fixed_size_list<float32> of an embedding), [``tags.NAME`` dictionary<int32, string>], and two that tell how the
+      sender's schema drifted and are no content: [``mistyped`` dictionary<int32, string>, names of the features whose
+      value had a wrong type and was taken as missing, joined by ``\\x1f``; ``undeclared`` bool, true where the row had
+      a value in a field that nobody declared]
     - outcomes and reference: [``actual_label`` string, ``actual_value`` float64, ``actual_relevance`` map<string,
       float64> of a ranking, ``final_decision`` string]
 

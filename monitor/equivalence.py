@@ -119,7 +119,7 @@ def _axis(watch: Watch, metric: str, attribute: str) -> Axis:
 def _by_group(watch: Watch, data: WindowData, axis: Axis) -> dict[str, list[tuple[str, Measurement]]]:
     """Every rate of every group, known or suppressed as it is in a report."""
     out: dict[str, list[tuple[str, Measurement]]] = {}
-    for name, scope, m in watch.by_group(data.predictions, data.outcomes, data.sums):
+    for name, scope, m in watch.by_group(data.predictions, data.outcomes, data.sums, heaviest=data.heaviest):
         if scope.attribute == axis.name and scope.group is not None:
             out.setdefault(name, []).append((scope.group, m))
     return out

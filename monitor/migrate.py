@@ -15,7 +15,7 @@ SCRIPTS = Path(__file__).parent / "migrations"
 
 def migrate(settings: Settings, revision: str = "head") -> None:
     """Bring the log and the state up (or to ``revision``). Nothing is done where they are there already."""
-    for name, url in (("log", settings.log_url), ("state", settings.database_url)):
+    for name, url in (("log", settings.log_url), ("state", settings.state_url)):
         engine = open_database(url, durable=name == "log")
         with writing(engine) as connection:     # of two that start at once, the second finds it done
             config = Config()

@@ -17,6 +17,7 @@ from detectors.multivariate import measure_multivariate
 from detectors.point import MetricPoint
 from detectors.reference import Reference
 from detectors.scope import Scope, Window, rfc3339
+from monitor.errors import Conflict
 from monitor.judge.measure import WindowData, measure
 from monitor.judge.verdicts import judge
 from monitor.judge.watch import Watch
@@ -73,7 +74,13 @@ def find_points(
 
 
 def window_data(db: Connection, state: ModelState, watch: Watch, start: int, end: int) -> WindowData:
-    """Any window on the grain, from the stored summaries."""
+    """Any window on the grain, from the stored summaries. ``Conflict`` where some of it was cut: a part of a window is
+    no window."""
+    if start < state.measured_from:
+        raise Conflict(
+            f"data from before {rfc3339(from_micros(state.measured_from))} were cut by retention",
+            f"Ask for a window from then on; what was measured before is at GET /v1/models/{state.name}/points",
+        )
     space = watch.reference.space
     predictions = summaries.window(db, state.id, "predictions", space, start, end, rolled_up=True)
     outcomes = summaries.window(db, state.id, "outcomes", space, start, end, rolled_up=True)
@@ -81,7 +88,7 @@ def window_data(db: Connection, state: ModelState, watch: Watch, start: int, end
     settled = state.clock >= end + span_micros(watch.spec.label_delay) + LATENESS
     window = Window(from_micros(start), from_micros(end))
     return WindowData(
-        window, predictions.counts, predictions.sums, outcomes.counts, outcomes.sums, predictions.n, outcomes.n,
+        window, predictions.counts, predictions.sums, outcomes.counts, outcomes.sums, predictions.rows, outcomes.rows,
         settled, 1, None if last is None else from_micros(last) + watch.spec.grain,
     )  # fmt: skip
 
@@ -105,6 +112,7 @@ def report(
         "model": state.name,
         "window": {"start": rfc3339(data.window.start), "end": rfc3339(data.window.end)},
         "reference": watch.reference.name,
+        "sampling": data.rows.as_dict(),
         "points": [p.as_dict() for p in found if wanted(p)],
         "verdicts": [v.as_dict() for v in judged if wanted(v.point)],
         "causes": [c.as_dict() for c in rank_causes(found, output_shift(watch.reference, data.predictions))],

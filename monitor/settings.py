@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from monitor.errors import InvalidSettings
+from monitor.identity import networks
 
 PREFIX = "VIGIL_"
 CONFIG = "VIGIL_CONFIG"      # the one variable that is no setting: it names the file
@@ -46,7 +48,8 @@ class Settings:
     )
     database_url: str = _setting(
         "",
-        "The state's database, `sqlite:///PATH`; if empty, `vigil.db` in `data_dir`. The log lies beside it.",
+        "The state's database, `sqlite:///PATH`, and the log beside it; if empty, `vigil.db` in `data_dir`. Or both in "
+        "one database of PostgreSQL, `postgresql://USER:PASSWORD@HOST/DATABASE` ([postgresql.md](postgresql.md)).",
         secret=True,
     )
     host: str = _setting("127.0.0.1", "Address to listen on.")
@@ -58,9 +61,36 @@ class Settings:
     )
     tick_seconds: int = _setting(10, "Seconds between two looks at the clock: windows that time closes or settles.")
     max_body_bytes: int = _setting(32 * 2**20, "Largest request body in bytes; above it, 413.")
+    max_unpacked_bytes: int = _setting(
+        64 * 2**20, "Most bytes that a body with a `Content-Encoding` may unpack to; above it, 413."
+    )
+    max_held_bytes: int = _setting(
+        256 * 2**20, "Bytes of bodies held in memory at a time; above it, 429 with `Retry-After`."
+    )
+    body_seconds: int = _setting(60, "Seconds in which a body must have come; above it, 408.")
     max_rows_per_batch: int = _setting(100_000, "Most rows of one request; above it, 413.")
     max_backlog_rows: int = _setting(
         5_000_000, "Rows logged and not yet folded at which ingest answers 429 with `Retry-After`."
+    )
+    retention_raw_days: int = _setting(
+        400, "Days that rows are kept from their arrival, and what is known by an id ([retention.md](retention.md))."
+    )
+    retention_protected_days: int = _setting(
+        30, "Days that protected attributes are kept once the model's `label_delay` has passed since their arrival."
+    )
+    retention_summaries_days: int = _setting(
+        1_095, "Days from the last arrival in them that summaries are kept, and what batches said of themselves."
+    )
+    retention_rejects_days: int = _setting(90, "Days that rejected rows' places and reasons are kept.")
+    trusted_proxies: str = _setting(
+        "",
+        "Addresses and networks of proxies, with commas between them, whose `X-Forwarded-*` and identity headers are "
+        "believed; if empty, `X-Forwarded-*` from this machine and no identity.",
+    )
+    mesh_identity_header: str = _setting(
+        "",
+        "Header in which a trusted proxy names who sends events without a key ([kserve.md](kserve.md)), such as "
+        "`X-Forwarded-Client-Cert`; if empty, none is believed.",
     )
     metrics: bool = _setting(True, "Whether Prometheus finds `/metrics`, which asks for no key.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
@@ -76,6 +106,12 @@ class Settings:
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'vigil.db'}")
         _check_database(self.database_url)
+        networks(self.trusted_proxies)
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the databases are PostgreSQL's. There they are two schemas of one database."""
+        return not self.database_url.startswith("sqlite:")
 
     @property
     def database_file(self) -> Path:
@@ -89,15 +125,24 @@ class Settings:
         return file.with_name(f"{file.stem}-log{file.suffix}")
 
     @property
+    def state_url(self) -> str:
+        """Where the state is opened: ``database_url``, on PostgreSQL with the state's schema.
+
+        >>> Settings(database_url="postgresql://db/vigil?sslmode=require").state_url
+        'postgresql://db/vigil?sslmode=require&options=-csearch_path%3Dvigil_state'
+        """
+        return _in_schema(self.database_url, "vigil_state") if self.on_server else self.database_url
+
+    @property
     def log_url(self) -> str:
-        """The log's own database."""
-        return f"sqlite:///{self.log_file}"
+        """Where the log is opened."""
+        return _in_schema(self.database_url, "vigil_log") if self.on_server else f"sqlite:///{self.log_file}"
 
     def shown(self) -> dict[str, str]:
         """Each setting as text that may be printed and logged: a password in a URL is masked."""
         values = {f.name: _text(getattr(self, f.name)) for f in fields(self)}
         key = _MASK if self.key else ""
-        return values | {"database_url": _without_password(self.database_url), "key": key}
+        return values | {"database_url": without_password(self.database_url), "key": key}
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value}' for name, value in self.shown().items())})"
@@ -197,22 +242,56 @@ def _wanted(of: Field[Any]) -> str:
 
 
 def _check_database(url: str) -> None:
-    scheme = url.partition(":")[0].partition("+")[0]
-    if scheme in ("postgresql", "postgres"):
-        raise InvalidSettings(
-            "PostgreSQL comes with a later release", "Set database_url to sqlite:///PATH, or leave it empty"
-        )
+    scheme = url.partition(":")[0]
+    if scheme in _POSTGRESQL:
+        _check_server(url)
+        return
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:") or "?" in path:
         raise InvalidSettings(
-            "database_url must be sqlite:///PATH with the path of a file",
+            "database_url must be sqlite:///PATH with the path of a file, or postgresql://USER:PASSWORD@HOST/DATABASE",
             "Four slashes begin an absolute path: sqlite:////var/lib/vigil/vigil.db",
         )
 
 
-def _without_password(url: str) -> str:
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", f":{_MASK}@") if password else url
+_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+def _check_server(url: str) -> None:
+    """What is wrong is said without the URL, which may hold a password."""
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.path.strip("/")) and parts.port != 0
+    except ValueError:
+        named = False
+    if not named:
+        raise InvalidSettings(
+            "database_url must name a database of PostgreSQL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+            "A password's special characters are written as percent signs and two digits: %40 for @",
+        )
+
+
+def _in_schema(url: str, schema: str) -> str:
+    """The URL of a database with the schema that is looked into, behind whatever options it has."""
+    base, _, query = url.partition("?")
+    named = parse_qsl(query, keep_blank_values=True)
+    options = [value for key, value in named if key == "options"] + [f"-csearch_path={schema}"]
+    written = [*((key, value) for key, value in named if key != "options"), ("options", " ".join(options))]
+    return f"postgresql://{base.partition('://')[2]}?{urlencode(written, quote_via=quote)}"
+
+
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown.
+
+    >>> without_password("postgresql://vigil:secret@db/vigil?sslpassword=secret")
+    'postgresql://vigil:***@db/vigil?sslpassword=***'
+    """
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return _MASK
+    masked = url.replace(f":{password}@", f":{_MASK}@") if password else url
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", rf"\1{_MASK}", masked)
 
 
 def _text(value: object) -> str:

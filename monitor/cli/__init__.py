@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from monitor.cli import admin, demo, doctor, figures, incidents, models, questions, rows, service
+from monitor.cli import (
+    admin,
+    demo,
+    doctor,
+    figures,
+    incidents,
+    keeping,
+    models,
+    onboard,
+    questions,
+    rows,
+    service,
+)
 from monitor.cli.root import vigil
 
-__all__ = ["admin", "demo", "doctor", "figures", "incidents", "main", "models", "questions", "rows", "service"]
+__all__ = [
+    "admin", "demo", "doctor", "figures", "incidents", "keeping", "main", "models", "onboard", "questions", "rows",
+    "service",
+]  # fmt: skip
 
 
 def main() -> None:

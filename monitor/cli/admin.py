@@ -15,7 +15,7 @@ from monitor.cli.command import on_machine
 from monitor.cli.out import Out, minute
 from monitor.cli.root import config, keys, metrics
 from monitor.clock import system_clock
-from monitor.database import open_database
+from monitor.database import is_there, open_database
 from monitor.model.words import parse_duration
 from monitor.settings import Settings
 from monitor.times import from_micros, to_micros
@@ -33,7 +33,7 @@ class _Duration(click.ParamType[timedelta]):
 
 def open_keys(settings: Settings) -> Keys:
     """The keys, in a database that is made where there is none yet: the first key comes before the first start."""
-    if not settings.log_file.exists():
+    if not is_there(settings.log_url):
         from monitor.migrate import migrate
 
         migrate(settings)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
 
 import httpx
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import DBAPIError
 
+from monitor.cli.check import Check, State, guarded, judged
 from monitor.cli.command import on_machine
+from monitor.cli.doctor_server import examine_server
 from monitor.cli.failure import Failure
 from monitor.cli.out import Out
 from monitor.cli.root import vigil
 from monitor.clock import system_clock
-from monitor.database import open_database, reading
+from monitor.database import is_there, open_database, reading
+from monitor.errors import NotDurable
 from monitor.log.sql import SqlLog
-from monitor.log.tables import segments
+from monitor.log.waiting import last_arrival, waiting
 from monitor.migrate import SCRIPTS
-from monitor.settings import Settings
+from monitor.settings import Settings, without_password
 from monitor.store import models
 from monitor.times import from_micros
 
@@ -35,19 +37,6 @@ SOUND_DISK = 2 * 2**30
 AHEAD = timedelta(minutes=5)    # how far the log's last arrival may lie in this clock's future
 LONG_WAIT = timedelta(minutes=2)
 RELEASED = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """``note``: nothing is broken yet, and somebody should know."""
-
-    name: str
-    state: Literal["ok", "note", "fault"]
-    found: str
-    mend: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        return {"check": self.name, "state": self.state, "found": self.found, "mend": self.mend}
 
 
 @on_machine(vigil, "doctor", example="vigil doctor --json")
@@ -63,13 +52,31 @@ def doctor(out: Out, settings: Settings) -> None:
 
 def examine(settings: Settings, now: datetime) -> Iterator[Check]:
     """Each check in turn. Nothing is made or changed: a database that is not there is only said to be missing."""
-    yield _disk(settings.database_file.parent)
-    for name, url in (("log", settings.log_url), ("state", settings.database_url)):
-        yield from _database(name, url)
+    if not settings.on_server:
+        yield _disk(settings.database_file.parent)
+    there = True
+    for name, url in (("log", settings.log_url), ("state", settings.state_url)):
+        found = list(_database(name, url))
+        there &= len(found) > 1
+        yield from found
+    if settings.on_server and there:
+        yield from examine_server(settings, now)
     yield _port(settings.host, settings.port)
-    if settings.log_file.exists() and settings.database_file.exists():
-        for check in (_clock, _worker):
-            yield _guarded(check, settings, now)
+    if there:
+        with _opened(settings) as (log, state):
+            yield guarded("clock", lambda: _clock(log, now))
+            yield guarded("worker", lambda: _worker(log, state, now))
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[SqlLog, Engine]]:
+    log = SqlLog(open_database(settings.log_url, durable=True))
+    state = open_database(settings.state_url, durable=False)
+    try:
+        yield log, state
+    finally:
+        for engine in (log.engine, state):
+            engine.dispose()
 
 
 def _disk(folder: Path) -> Check:
@@ -77,36 +84,43 @@ def _disk(folder: Path) -> Check:
     free = shutil.disk_usage(there).free
     said = f"{free / 2**30:.1f} GiB free at {there}"
     if free < SOUND_DISK:
-        state: Literal["note", "fault"] = "fault" if free < LEAST_DISK else "note"
+        state: State = "fault" if free < LEAST_DISK else "note"
         return Check("disk", state, said, "Free space, or move data_dir to a larger disk")
     return Check("disk", "ok", said)
 
 
 def _database(name: str, url: str) -> Iterator[Check]:
     """That it answers, and that it has the version of this code."""
-    file = Path(url.removeprefix("sqlite:///"))
-    if not file.exists():
-        yield Check(f"{name} database", "note", f"{file} is not there yet", "'vigil serve' or 'vigil migrate' makes it")
-        return
-    engine = open_database(url, durable=False)
+    where = without_password(url)
     try:
-        with reading(engine) as db:
-            db.execute(text("select count(*) from sqlite_master"))
-            table = {"version_table": f"alembic_version_{name}"}
-            version = MigrationContext.configure(db, opts=table).get_current_revision()
-    except DBAPIError as error:
-        mend = "See that the file is whole and this user may use it"
-        yield Check(f"{name} database", "fault", f"{file}: {error.orig}", mend)
+        if not is_there(url):
+            mend = "'vigil serve' or 'vigil migrate' makes it"
+            yield Check(f"{name} database", "note", f"{where} is not there yet", mend)
+            return
+        version = _version(name, url)
+    except (DBAPIError, NotDurable) as error:
+        said = error.detail if isinstance(error, NotDurable) else f"{error.orig}"
+        mend = "See that the file is whole, or that the server runs, and that this user may use it"
+        yield Check(f"{name} database", "fault", f"{where}: {said}", mend)
         return
-    finally:
-        engine.dispose()
-    yield Check(f"{name} database", "ok", f"{file} answers")
+    yield Check(f"{name} database", "ok", f"{where} answers")
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS / name))
     head = ScriptDirectory.from_config(config).get_current_head()
+    state: State = "ok" if version == head else "fault"
     said = f"version {version}, this code needs {head}"
-    yield Check(f"{name} migrations", "ok" if version == head else "fault", said,
-                "" if version == head else "Stop the service, then 'vigil migrate'")  # fmt: skip
+    yield judged(f"{name} migrations", state, said, "Stop the service, then 'vigil migrate'")
+
+
+def _version(name: str, url: str) -> str | None:
+    engine = open_database(url, durable=name == "log")
+    try:
+        with reading(engine) as db:
+            inspect(db).get_table_names()       # a file that is no database says so here
+            table = {"version_table": f"alembic_version_{name}"}
+            return MigrationContext.configure(db, opts=table).get_current_revision()
+    finally:
+        engine.dispose()
 
 
 def _port(host: str, port: int) -> Check:
@@ -134,38 +148,27 @@ def _who_listens(host: str, port: int, error: OSError) -> Check:
     return Check("port", "fault", said, "Look into its log, or choose another port: VIGIL_PORT=8001")
 
 
-def _guarded(check: Callable[[Settings, datetime], Check], settings: Settings, now: datetime) -> Check:
-    """A database of another version may lack what a check asks for: the fault is said by its migrations."""
-    try:
-        return check(settings, now)
-    except DBAPIError as error:
-        return Check(check.__name__.strip("_"), "note", f"cannot be told: {error.orig}", "Mend the databases first")
-
-
-def _clock(settings: Settings, now: datetime) -> Check:
-    with reading(open_database(settings.log_url, durable=False)) as db:
-        last: Any = db.execute(select(func.max(segments.c.received_at))).scalar_one()
+def _clock(log: SqlLog, now: datetime) -> Check:
+    with reading(log.engine) as db:
+        last = last_arrival(db)
     said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if now < RELEASED or (last is not None and from_micros(last) > now + AHEAD):
         return Check("clock", "fault", f"{said}, which is before what was already done", "Set the clock: timedatectl")
     return Check("clock", "ok", said)
 
 
-def _worker(settings: Settings, now: datetime) -> Check:
+def _worker(log: SqlLog, state: Engine, now: datetime) -> Check:
     """Rows that wait for long mean that no worker runs, or that it fails."""
-    log = SqlLog(open_database(settings.log_url, durable=False))
-    with reading(open_database(settings.database_url, durable=False)) as db:
-        cursors = {name: state.cursor for name in log.models() if (state := models.load(db, name)) is not None}
-    waiting = {name: rows for name in log.models() if (rows := log.rows_after(name, cursors.get(name, 0)))}
-    if not waiting:
-        return Check("worker", "ok", "nothing waits to be folded")
-    name = max(waiting, key=lambda n: waiting[n])
-    said = f"{sum(waiting.values()):,} rows wait to be folded, most of {name}"
+    names = log.models()
+    with reading(state) as db:
+        cursors = {name: found.cursor for name in names if (found := models.load(db, name)) is not None}
     with reading(log.engine) as db:
-        query = select(func.min(segments.c.received_at)).where(
-            segments.c.model == name, segments.c.seq > cursors.get(name, 0)
-        )
-        first: Any = db.execute(query).scalar_one()
+        behind = {name: waiting(db, name, cursors.get(name, 0)) for name in names}
+    name = max(behind, key=lambda n: behind[n].rows, default="")
+    if not name or not behind[name].rows:
+        return Check("worker", "ok", "nothing waits to be folded")
+    said = f"{sum(b.rows for b in behind.values()):,} rows wait to be folded, most of {name}"
+    first = behind[name].oldest
     late = first is not None and now - from_micros(first) > LONG_WAIT
     mend = "See that 'vigil serve' or 'vigil worker' runs, and look into its log" if late else ""
     return Check("worker", "fault" if late else "note", said, mend)

@@ -57,6 +57,9 @@ def report(
     listed = [p for p in found["points"] if every or metrics or CATALOGUE[p["metric"]].kept]
     rows = [_row(p, verdicts) for p in listed]
     out.table(("metric", "of", "value", "95 % interval", "n", "verdict", "note"), rows)
+    if (sampling := found.get("sampling")) is not None:
+        rates = " and ".join(f"{rate:.3g}" for rate in sampling["rates"][:MOST])
+        out.line(f"sampled at {rates}: {sampling['rows_received']:,} rows that weigh as {sampling['effective_n']:,}")
     if len(listed) < len(found["points"]):
         out.line(f"and {len(found['points']) - len(listed)} points of metrics on demand: --all shows them")
     for pair in found["correlations"]:

@@ -29,7 +29,9 @@ def _group(name: str, doc: str, example: str) -> click.Group:
 
 config = _group("config", "The settings in force.", "vigil config show")
 incident = _group("incident", "Incidents: list them, and say what was done.", "vigil incident list")
+erase = _group("erase", "Erasure: a person's right. On the database itself.", "vigil erase list --model credit")
 keys = _group("keys", "Keys: who may do what. On the database itself.", "vigil keys list")
 metrics = _group("metrics", "The metrics that Vigil measures.", "vigil metrics list")
 model = _group("model", "Models: declare, list, read.", "vigil model list")
+retention = _group("retention", "What is kept how long. On the database itself.", "vigil retention show")
 reference = _group("reference", "The data that production is compared with.", "vigil reference load credit jan.parquet")

@@ -1,24 +1,22 @@
-"""``vigil reference load`` and ``vigil ingest``: files of rows to the service."""
+"""``vigil reference load`` and ``vigil ingest``: files of rows, and what model services recorded, to the service."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress
 
 from monitor.batch import Kind
 from monitor.cli.client import Client
 from monitor.cli.command import on_service
-from monitor.cli.failure import USAGE, Failure
-from monitor.cli.files import Declared, bare_columns, column_names, pieces, to_wire_names
+from monitor.cli.cursor import Cursor, folder
+from monitor.cli.failure import REFUSED, USAGE, Failure
+from monitor.cli.files import FORMATS, File, files_of, format_of
 from monitor.cli.out import Out
 from monitor.cli.root import reference, vigil
+from monitor.cli.sending import PATIENCE, Job, Sent, send
 from monitor.cli.waiting import wait_folded
-
-PATIENCE = 60.0     # seconds that a piece is sent again while the service is away or asks to wait
 
 _rename = click.option(
     "--rename", multiple=True, metavar="COLUMN=FIELD", help="What a column of the file is: score=prediction_score."
@@ -29,6 +27,7 @@ _clock = click.option(
 )  # fmt: skip
 _wait = click.option("--wait", is_flag=True, help="Until all of it is folded, so that a report has it.")
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
+_place = click.Path(path_type=Path, exists=True)
 
 
 @on_service(reference, "load", patience=PATIENCE, example="""\
@@ -41,25 +40,34 @@ vigil reference load census-employment data/census/reference.parquet \\
 def load(out: Out, client: Client, model: str, file: Path, rename: tuple[str, ...], wait: bool) -> None:
     """Load FILE as the reference of MODEL.
 
-    Parquet, Arrow or JSON, outcome columns inline. A column that is no field of the interface is taken as the feature
-    or protected attribute of its name. Another reference replaces the one before, and all that was sent is measured
-    against it anew.
+    Parquet, Arrow, CSV or JSON, packed or not, outcome columns inline. A column that is no field of the interface is
+    taken as the feature or protected attribute of its name. Another reference replaces the one before, and all that was
+    sent is measured against it anew.
     """
-    answers = _send(out, client, model, "reference", [file], None, rename, {})
+    sent = send(out, client, Job(model, "reference", [file], {file: "rows"}, None, _renames(rename)))
     if wait:
         wait_folded(client, [model])
-    _tell(out, model, "reference", answers)
+    _tell(out, model, "reference", sent)
 
 
 @on_service(vigil, "ingest", patience=PATIENCE, example="""\
 vigil ingest census-employment predictions data/census/predictions.parquet --clock event \\
-    --rename score=prediction_score --rename prediction=prediction_label""")
+    --rename score=prediction_score --rename prediction=prediction_label
+vigil ingest churn predictions captures/churn/AllTraffic --format sagemaker --sampling-rate 0.2""")
 @click.argument("model")
 @click.argument("kind", type=click.Choice(["predictions", "outcomes"]))
-@click.argument("files", type=_file, nargs=-1, required=True)
+@click.argument("files", type=_place, nargs=-1, required=True)
+@click.option(
+    "--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto", show_default=True,
+    help="Who wrote the files; 'rows' has the interface's own names. 'auto' looks at the first record of each.",
+)  # fmt: skip
 @_rename
 @_clock
 @click.option("--rows", type=click.IntRange(1, 100_000), default=10_000, show_default=True, help="Rows a request.")
+@click.option("--sampling-rate", type=float, metavar="RATE", help="The share of all requests that the files hold.")
+@click.option("--at", metavar="TIME", help="When ground truth became known, where its folder does not say so.")
+@click.option("--cursor", type=click.Path(path_type=Path), metavar="FILE", help="Where to note how far it has come.")
+@click.option("--again", is_flag=True, help="From the start, whatever an earlier run had sent.")
 @_wait
 def ingest(
     out: Out,
@@ -67,66 +75,54 @@ def ingest(
     model: str,
     kind: Kind,
     files: tuple[Path, ...],
+    format_: str,
     rename: tuple[str, ...],
     clock: str,
     rows: int,
+    sampling_rate: float | None,
+    at: str | None,
+    cursor: Path | None,
+    again: bool,
     wait: bool,
 ) -> None:
-    """Send FILES as predictions or outcomes of MODEL.
+    """Send FILES, or all files of folders, as predictions or outcomes of MODEL.
 
-    Formats: Parquet (.parquet), Arrow (.arrow, .arrows, .ipc, .feather), JSON (.json, .jsonl, .ndjson). Columns are
-    mapped as in 'vigil reference load'; JSON is sent under its own names. The same file sent again counts once.
-    Rejected rows are listed, and do not change the exit code unless no row of a request was good.
+    Rows: Parquet (.parquet), Arrow (.arrow, .arrows, .ipc, .feather), JSON (.json), one object a line (.jsonl, .ndjson,
+    .log), CSV (.csv), each also packed (.gz, .zst). Columns are mapped as in 'vigil reference load'; JSON is sent under
+    its own names. Captures of KServe, SageMaker, MLflow, Databricks and BentoML are read as the model's 'sources' say.
+
+    Large files go in pieces. A run that was killed goes on where it stopped, and the same rows sent again count once.
+    While the service asks to wait, it is waited for. Rejected rows are listed; the exit code is 1 where no row of some
+    request was good.
     """
-    answers = _send(out, client, model, kind, files, rows, rename, {"clock": clock})
+    named, found = _renames(rename), files_of(files)
+    formats = {file: format_ if format_ != "auto" else format_of(File.of(file)) for file in found}
+    query = {"clock": clock} | ({"timestamp": at} if at else {})
+    query |= {"sampling_rate": str(sampling_rate)} if sampling_rate is not None else {}
+    job = Job(model, kind, found, formats, rows, named, query)
+    sent = send(out, client, job, _cursor(client, job, cursor, again))
     if wait:
         wait_folded(client, [model])
-    _tell(out, model, kind, answers)
+    _tell(out, model, kind, sent)
 
 
-def _send(
-    out: Out,
-    client: Client,
-    model: str,
-    kind: Kind,
-    files: Iterable[Path],
-    rows: int | None,
-    rename: tuple[str, ...],
-    query: dict[str, str],
-) -> list[dict[str, Any]]:
-    named = _renames(rename)
-    answers = []
-    terminal = out.console.is_terminal and not out.as_json
-    with Progress(console=out.console, disable=not terminal, transient=True) as progress:
-        for file in files:
-            declared = _declared(out, client, model, kind, file, named)
-            task = progress.add_task(file.name, total=None)
-            for piece in pieces(file, kind, rows, declared, named):
-                headers = {"Content-Type": piece.content_type, "Idempotency-Key": piece.key}
-                path = f"/v1/models/{model}/{kind}"
-                answer = client.send("POST", path, query=query, content=piece.body, headers=headers).json()
-                for error in answer["errors"]:
-                    error["row"] += piece.first
-                answers.append({"file": str(file), **answer})
-                progress.advance(task, piece.rows)
-    return answers
+def _cursor(client: Client, job: Job, path: Path | None, again: bool) -> Cursor:
+    run = {"url": client.url, "model": job.model, "kind": job.kind, "rows": job.rows, "rename": dict(job.rename),
+           "query": dict(job.query), "files": [str(f.resolve()) for f in job.files],
+           "formats": sorted(set(job.formats.values()))}  # fmt: skip
 
+    def known(batch: str) -> bool:
+        try:
+            client.get(f"/v1/batches/{batch}")
+        except Failure:
+            return False
+        return True
 
-def _declared(out: Out, client: Client, model: str, kind: Kind, file: Path, rename: dict[str, str]) -> Declared:
-    """What the model declares, asked for only where the file has columns that need it."""
-    names = column_names(file)
-    for column in rename.keys() - set(names) if names else ():
-        raise Failure(f"{file} has no column '{column}'", f"Its columns are {', '.join(names)}", USAGE)
-    if kind == "outcomes" or not bare_columns(names, kind, rename):
-        declared = Declared()
-    else:
-        found = client.get(f"/v1/models/{model}")
-        features = found["declaration"].get("features") or found["features"]
-        declared = Declared(tuple(features), tuple(found["declaration"].get("protected_attributes", {})))
-    left = [n for n in names if not to_wire_names(n, kind, declared, rename)]
-    if left:
-        out.remark(f"{file}: not sent, for the model does not declare them: {', '.join(left)}")
-    return declared
+    cursor = Cursor(path, known) if path else Cursor.of(folder(), run, known)
+    if again:
+        cursor.finished()
+        return Cursor(cursor.path, known)
+    return cursor
 
 
 def _renames(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -143,15 +139,22 @@ def _renames(pairs: tuple[str, ...]) -> dict[str, str]:
     return named
 
 
-def _tell(out: Out, model: str, kind: Kind, answers: list[dict[str, Any]]) -> None:
-    accepted, rejected = (sum(a[name] for a in answers) for name in ("accepted", "rejected"))
-    again = sum(a["accepted"] for a in answers if a.get("repeated"))
-    out.value({"accepted": accepted, "rejected": rejected, "repeated": again, "batches": answers})
+def _tell(out: Out, model: str, kind: Kind, sent: Sent) -> None:
+    accepted, refused = sent.count("accepted"), sum(int(r["rejected"]) for r in sent.refused)
+    rejected = sent.count("rejected") + refused
+    again = sum(a["accepted"] for a in sent.answers if a.get("repeated"))
+    said: dict[str, Any] = {"accepted": accepted, "rejected": rejected, "repeated": again, "skipped": sent.skipped}
+    out.value(said | {"batches": sent.answers, "refused": sent.refused})
     out.line(f"{model}: {accepted:,} rows of {kind} accepted, {rejected:,} rejected")
     if again:
         out.line(f"{again:,} of them had been sent before, and count once")
-    for answer in answers:
+    if sent.skipped:
+        out.line(f"{sent.skipped:,} requests were sent by an earlier run, and not again")
+    for answer in [*sent.answers, *sent.refused]:
         for e in answer["errors"]:
             out.remark(f"  {answer['file']}, row {e['row']}: {e['field']}: {e['reason']}")
-    if rejected:
+    if sent.count("rejected"):
         out.remark(f"GET /v1/models/{model}/rejects lists all rejected rows")
+    if sent.refused:
+        mend = "Mend the rows that are listed; what was good is taken, and counts once when it is sent again"
+        raise Failure(f"no row of {len(sent.refused)} requests could be taken", mend, REFUSED)

@@ -15,7 +15,7 @@ from monitor.cli.failure import REFUSED, Failure
 from monitor.cli.out import Out
 from monitor.cli.root import vigil
 from monitor.logs import configure
-from monitor.settings import Settings
+from monitor.settings import Settings, without_password
 
 GRACE = 10              # seconds that requests under way may still take once the service is told to stop
 LOOK_EVERY = 1.0        # how often a worker of its own looks for new data, in seconds
@@ -35,9 +35,11 @@ def serve(out: Out, settings: Settings) -> None:
         uvicorn.Config(
             "api.server:create",
             factory=True,
+            http="api.connections:Guarded",
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,        # the application does so itself, once it knows who really connected
             timeout_graceful_shutdown=GRACE,
         )
     )
@@ -79,9 +81,9 @@ def migrate(out: Out, settings: Settings) -> None:
     from monitor import migrate as migrations
 
     migrations.migrate(settings)
-    files = {"log": settings.log_url, "state": settings.database_url}
-    out.value({"migrated": files})
-    out.line(f"the databases of {settings.database_file.parent} are of this version")
+    where = {"log": without_password(settings.log_url), "state": without_password(settings.state_url)}
+    out.value({"migrated": where})
+    out.line(f"log and state are of this version: {where['log']}, {where['state']}")
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from monitor.batch import Envelope, Reject
+from monitor.batch import Envelope, Kind, Reject
 from monitor.errors import InvalidInput, MalformedBody, TooLarge
 from monitor.model.checks import clean
 
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 5_000
-MAX_CELLS = 20_000_000      # rows of many shapes: each field of any row is a column of all rows
+MAX_CELLS = 50_000_000      # rows times fields: a column of nulls has no bytes on the wire, and many in memory
+
+NESTED: dict[Kind, tuple[str, ...]] = {
+    "predictions": ("features", "tags", "protected"),
+    "reference": ("features", "tags", "protected"),
+    "outcomes": ("tags",),
+}
 
 ENVELOPE_KEYS = tuple(f.name for f in fields(Envelope))
 
@@ -25,13 +32,15 @@ class Columns:
     """``data`` maps a wire name (``features.age``) to ``n_rows`` values: a list of JSON's values, or an Arrow array.
 
     ``rejects`` are rows that could not be read at all; they stand in ``data`` as nulls, so that row numbers stay those
-    of the request.
+    of the request. ``untyped``: all columns are arrays of text, for the format (CSV) knows no types: the declaration
+    says what is a number.
     """
 
     data: dict[str, list[Any] | pa.Array]
     n_rows: int
     envelope: Envelope = field(default_factory=Envelope)
     rejects: list[Reject] = field(default_factory=list)
+    untyped: bool = False
 
 
 def check_shape(n_rows: int, names: list[str]) -> None:
@@ -40,12 +49,19 @@ def check_shape(n_rows: int, names: list[str]) -> None:
         raise TooLarge(f"{n_rows} rows are over the {MAX_ROWS} of one batch", "Send several smaller batches")
     if len(names) > MAX_COLUMNS:
         raise TooLarge(f"{len(names)} distinct fields are over the {MAX_COLUMNS} of a batch", "Send declared fields")
+    if n_rows * len(names) > MAX_CELLS:
+        raise TooLarge(f"{n_rows} rows of {len(names)} fields are too many for one batch", "Send fewer rows at a time")
     for name in names:
-        if len(name) > 300 or not clean(name):
+        if not _storable(name):
             raise MalformedBody(
                 f"The field name {name[:60]!a} is too long or holds a control character",
                 "Name fields in at most 300 characters",
             )
+
+
+@lru_cache(maxsize=10_000)      # the names of a model's fields come again with every request
+def _storable(name: str) -> bool:
+    return len(name) <= 300 and clean(name)
 
 
 def read_envelope(found: Mapping[str, Any], query: Mapping[str, str]) -> Envelope:

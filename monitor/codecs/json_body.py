@@ -9,16 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from monitor.batch import Kind, Reject
-from monitor.codecs.columns import MAX_CELLS, Columns, check_shape, read_envelope
-from monitor.codecs.json_text import find_not_json, parse, shown_path
+from monitor.batch import Envelope, Kind, Reject
+from monitor.codecs.columns import NESTED, Columns, check_shape, read_envelope
+from monitor.codecs.json_shapes import Lists, decode_alike, remember, shape_of
+from monitor.codecs.json_text import check_objects, find_not_json, parse, shown_path
 from monitor.errors import MalformedBody, TooLarge
 
-NESTED: dict[Kind, tuple[str, ...]] = {
-    "predictions": ("features", "tags", "protected"),
-    "reference": ("features", "tags", "protected"),
-    "outcomes": ("tags",),
-}
+MAX_CELLS = 20_000_000      # rows of many shapes: each field of any row is a column of all rows
 
 
 def decode_json(body: bytes, kind: Kind, query: Mapping[str, str]) -> Columns:
@@ -27,6 +24,10 @@ def decode_json(body: bytes, kind: Kind, query: Mapping[str, str]) -> Columns:
     >>> decode_json(b'[{"prediction_id": "a", "features": {"age": 40}}]', "predictions", {}).data
     {'prediction_id': ['a'], 'features.age': [40]}
     """
+    check_objects(body)
+    alike = decode_alike(body, NESTED[kind], lines=False)
+    if alike is not None:
+        return from_alike(alike[0], alike[1], read_envelope(alike[2], query))
     value, has_tokens = parse(body)
     top: dict[str, Any] = {}
     match value:
@@ -42,21 +43,18 @@ def decode_json(body: bytes, kind: Kind, query: Mapping[str, str]) -> Columns:
                 "The body is neither a list of rows nor an object with a list 'rows' or an object 'columns'",
                 'Send [{...}], {"rows": [{...}]} or {"columns": {"prediction_id": [...]}}',
             )
-    return _from_rows(rows, has_tokens, kind, top, query)
+    return from_rows(rows, has_tokens, kind, read_envelope(top, query), [])
 
 
-def _from_rows(
-    rows: list[Any], has_tokens: bool, kind: Kind, top: Mapping[str, Any], query: Mapping[str, str]
-) -> Columns:
-    envelope = read_envelope(top, query)
-    rejects: list[Reject] = []
+def from_rows(rows: list[Any], has_tokens: bool, kind: Kind, envelope: Envelope, rejects: list[Reject]) -> Columns:
+    """The columns of rows as JSON has them. ``rejects``: those known already, whose rows are empty objects; changed."""
+    check_shape(len(rows), [])      # before each row that is no object has a reject made for it
     _objects(rows, "", "the row is no object; send {name: value}", rejects)
     if has_tokens:
         for i, row in enumerate(rows):
             if found := find_not_json(row):
                 rejects.append(Reject(i, shown_path(found[0]), found[1].reason))
                 rows[i] = {}
-    check_shape(len(rows), [])
     data = _pivot(rows, "")
     for name in NESTED[kind]:
         if name in data:
@@ -67,7 +65,15 @@ def _from_rows(
                 raise MalformedBody(f"The field '{both[:60]}' is given twice", "Send it once: in its object or beside")
             data |= nested
     check_shape(len(rows), list(data))
+    if rows and not rejects and (shape := shape_of(rows[0], NESTED[kind])) == shape_of(rows[-1], NESTED[kind]):
+        remember(shape)
     return Columns(data, len(rows), envelope, rejects)
+
+
+def from_alike(lists: Lists, n_rows: int, envelope: Envelope) -> Columns:
+    """The columns of rows that were read by their shape."""
+    check_shape(n_rows, list(lists))
+    return Columns(dict(lists), n_rows, envelope)
 
 
 def _objects(items: list[Any], field: str, reason: str, rejects: list[Reject]) -> None:

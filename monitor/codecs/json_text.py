@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from monitor.errors import MalformedBody
+from monitor.errors import MalformedBody, TooLarge
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+MAX_OBJECTS = 5_000_000     # an empty one has two bytes on the wire, and thirty times that in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,20 @@ class NotJson:
         return f"{self.token} is not JSON; send null for a missing value"
 
 
+def check_objects(body: bytes) -> None:
+    """Refuse a text of so many objects and lists that they would fill too much memory, before it is parsed."""
+    if len(body) > MAX_OBJECTS and body.count(b"{") + body.count(b"[") > MAX_OBJECTS:
+        raise TooLarge(f"The body has over {MAX_OBJECTS} objects and lists", "Send several smaller batches")
+
+
 def parse(body: bytes) -> tuple[Any, bool]:
     """The value of a JSON text, and whether it holds a ``NotJson``; ``MalformedBody`` with the byte where it breaks.
 
     >>> parse(b'[1, NaN]')
     ([1, NotJson(token='NaN')], True)
     """
-    skipped = len(_BOM) if body.startswith(_BOM) else 0
+    check_objects(body)
+    skipped = len(BOM) if body.startswith(BOM) else 0
     body = body[skipped:]
     try:
         return msgspec.json.decode(body), False

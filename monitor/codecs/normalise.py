@@ -1,11 +1,14 @@
 """From a request's columns to a Batch: each column typed by the declaration, bad rows set aside with a reason.
 
+A feature's value that has a wrong type is drift and no fault of its row: it is taken as missing and told.
+
 The same rows give the same Batch in whatever format they came: columns stand in one order, an optional column is there
 only where a good row has a value in it, and a dictionary lists its words in the order of the rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,22 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.batch import Batch, Kind
-from monitor.codecs.columns import Columns
-from monitor.codecs.refusals import Refusals
+from monitor.codecs.columns import MAX_CELLS, Columns
+from monitor.codecs.infer import infer_features as infer_features
+from monitor.codecs.numbers import finite, numbers
+from monitor.codecs.refusals import Mistyped, Refusals
+from monitor.codecs.scores import class_scores, rankings, scores, vectors
+from monitor.codecs.texts import MAX_TEXT, categories, texts
 from monitor.codecs.times import instants
-from monitor.codecs.values import (
-    Column,
-    as_array,
-    class_scores,
-    finite,
-    missing,
-    numbers,
-    rankings,
-    scores,
-    texts,
-    vectors,
-)
-from monitor.model import FeatureType, Schema, dimensions
+from monitor.codecs.untyped import labels_of, values_of
+from monitor.codecs.values import Column, missing
+from monitor.errors import TooLarge
+from monitor.model import Schema, dimensions
 
 ROLES = ("champion", "challenger", "shadow")
 MAX_ID = 128
@@ -39,9 +37,14 @@ _OWN_TEXTS = ("status", "subject_key", "request_id", "trace_id")
 def normalise(columns: Columns, schema: Schema, kind: Kind, batch_id: str, now: datetime) -> Batch:
     """The good rows of a request as a Batch, and its rejects.
 
-    ``notes`` has ``undeclared`` (wire names that were sent and are not kept, with their values' number) and ``absent``
-    (declared features that were not sent at all, with the number of good rows), each only where there are any.
+    ``notes`` has ``undeclared`` (wire names that were sent and are not kept, with their values' number), ``absent``
+    (declared features that were not sent at all, with the number of good rows) and ``mistyped`` (features whose values
+    had a wrong type, with the number of good rows), each only where there are any. Raises ``TooLarge`` where the
+    declared features of so many rows would fill too much memory.
     """
+    if columns.n_rows * len(schema.features) > MAX_CELLS:
+        n, features = columns.n_rows, len(schema.features)
+        raise TooLarge(f"{n} rows of {features} features are too many for one batch", "Send fewer rows at a time")
     typed = _Typing(columns, schema, kind, now)
     typed.identity(batch_id)
     if kind != "outcomes":
@@ -53,38 +56,6 @@ def normalise(columns: Columns, schema: Schema, kind: Kind, batch_id: str, now: 
     return typed.batch()
 
 
-def infer_features(columns: Columns) -> dict[str, FeatureType]:
-    """The features of a reference: text, booleans and dictionaries are categories, numbers are numeric.
-
-    A column without a single value is left out, as nothing says what it is.
-
-    >>> infer_features(Columns({"features.age": [40, None], "features.plan": ["a", "b"], "features.x": [None] * 2}, 2))
-    {'age': 'numeric', 'plan': 'categorical'}
-    """
-    found: dict[str, FeatureType] = {}
-    for wire, column in columns.data.items():
-        if wire.startswith("features."):
-            kind = _feature_type(column)
-            if kind is not None:
-                found[wire.removeprefix("features.")] = kind
-    return found
-
-
-def _feature_type(column: Column) -> FeatureType | None:
-    if isinstance(column, pa.Array) and pa.types.is_dictionary(column.type):
-        return "categorical"
-    array = as_array(column)
-    if array is None:       # values of many types: numbers only where none of them is a text or a boolean
-        return "categorical" if {str, bool} & set(map(type, column)) else "numeric"
-    if array.null_count == len(array):
-        return None
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type):
-        lengths = pc.unique(pc.list_value_length(array).drop_null()).to_pylist()
-        return f"embedding[{lengths[0]}]" if len(lengths) == 1 and lengths[0] else "categorical"
-    is_number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)
-    return "numeric" if is_number else "categorical"
-
-
 class _Typing:
     """One pass over a request's columns, each taken once by its wire name."""
 
@@ -93,9 +64,9 @@ class _Typing:
         self.n = columns.n_rows
         self.left = dict(columns.data)
         self.refusals = Refusals(columns.rejects)
+        self.mistyped = Mistyped(columns.n_rows)
         self.typed: dict[str, pa.Array] = {}    # in the order of the Batch's columns
         self.always: set[str] = {"prediction_id", "timestamp"}
-        self.categories: set[str] = set()
         self.protected: dict[str, pa.Array] = {}
         self.absent: list[str] = []
 
@@ -105,10 +76,34 @@ class _Typing:
 
     def take(self, wire: str) -> Column:
         """A column, or nulls where it was not sent."""
-        return self.left.pop(wire) if wire in self.left else pa.nulls(self.n)
+        absent = pa.string() if self.columns.untyped else pa.null()
+        return self.left.pop(wire) if wire in self.left else pa.nulls(self.n, absent)
 
-    def text(self, wire: str, longest: int = 1024) -> pa.StringArray:
+    def values(self, wire: str) -> Column:
+        """A column that is meant to hold numbers, lists or maps."""
+        column = self.take(wire)
+        return values_of(column) if self.columns.untyped else column
+
+    def text(self, wire: str, longest: int = MAX_TEXT) -> pa.StringArray:
+        """Ids and other text that stays as it stands."""
         return texts(self.take(wire), wire, self.refusals, longest)
+
+    def labels(self, wire: str) -> Column:
+        """A column of labels, decisions or categories: text in which ``1``, ``1.0`` and ``"1"`` are the same."""
+        column = self.take(wire)
+        return labels_of(column) if self.columns.untyped else column
+
+    def label(self, wire: str) -> pa.StringArray:
+        return texts(self.labels(wire), wire, self.refusals)
+
+    def optional(self, wire: str, read: Callable[[str], pa.Array]) -> None:
+        """A column that is typed only where it was sent."""
+        if wire in self.left:
+            self.typed[wire] = read(wire)
+
+    def filled(self, wire: str, default: str) -> pa.StringArray:
+        """A text that has a default where it is missing."""
+        return self.text(wire).fill_null(default) if wire in self.left else pa.repeat(default, self.n)
 
     def need(self, absent: np.ndarray[Any, Any], field: str, mend: str) -> None:
         self.refusals.where(absent, field, f"is missing; {mend}")
@@ -126,56 +121,58 @@ class _Typing:
         self.typed |= {"prediction_id": ids, "timestamp": times}
 
     def prediction(self) -> None:
-        role = self.text("role").fill_null("champion")
+        role = self.filled("role", "champion")
         known = pc.is_in(role, pa.array(ROLES))
         self.refusals.where(pc.invert(known), "role", f"is unknown; send one of {', '.join(ROLES)}")
-        version = self.text("model_version").fill_null("unversioned")
+        version = self.filled("model_version", "unversioned")
         self.typed |= {"model_version": version, "role": role}
         self.always |= {"model_version", "role"}
         if self.classifies:
-            label, found = self.text("prediction_label"), self.scores()
+            label, found = self.label("prediction_label"), self.scores()
             absent = missing(label) & missing(next(iter(found.values())))
             self.need(absent, "prediction_label", "send prediction_label or prediction_score")
             self.typed |= {"prediction_label": label, **found}
         elif self.schema.spec.task == "ranking":
             wire, mend = "prediction_score", "send a map from item to score"
-            ranked = rankings(self.take(wire), wire, mend, self.refusals)
+            ranked = rankings(self.values(wire), wire, mend, self.refusals)
             self.need(missing(ranked), wire, mend)
             self.typed[wire] = ranked
         else:
-            value = finite(self.take("prediction_value"), "prediction_value", self.refusals)
+            value = finite(self.values("prediction_value"), "prediction_value", self.refusals)
             self.need(missing(value), "prediction_value", "send the number that the model predicted")
             self.typed["prediction_value"] = value
-        self.typed["model_decision"] = self.text("model_decision")
-        self.typed["latency_ms"] = self.latency()
-        self.typed |= {wire: self.text(wire) for wire in _OWN_TEXTS}
+        self.optional("model_decision", self.label)
+        self.optional("latency_ms", self.latency)
+        for wire in _OWN_TEXTS:
+            self.optional(wire, self.text)
 
     def scores(self) -> dict[str, pa.DoubleArray]:
         """The score of the positive label, or that of each class of many under its own name."""
-        spec, sent = self.schema.spec, self.take("prediction_score")
+        spec, sent = self.schema.spec, self.values("prediction_score")
         if not spec.classes:
             return {"prediction_score": scores(sent, "prediction_score", spec.positive_label, self.refusals)}
         found = class_scores(sent, "prediction_score", spec.classes, self.refusals)
         return {f"prediction_score.{name}": array for name, array in found.items()}
 
-    def latency(self) -> pa.DoubleArray:
-        known = numbers(self.take("latency_ms"), "latency_ms", self.refusals)      # a NaN is a missing one
-        return finite(known, "latency_ms", self.refusals)
+    def latency(self, wire: str) -> pa.DoubleArray:
+        known = numbers(self.values(wire), wire, self.refusals)      # a NaN is a missing one
+        return finite(known, wire, self.refusals)
 
     def outcome(self) -> None:
         actual: pa.Array
         if self.classifies:
             wire, mend = "actual_label", "send the label that turned out to be true"
-            actual = self.text(wire)
+            actual = self.label(wire)
         elif self.schema.spec.task == "ranking":
             wire, mend = "actual_relevance", "send a map from each relevant item to its relevance, such as {item: 1}"
-            actual = rankings(self.take(wire), wire, mend, self.refusals)
+            actual = rankings(self.values(wire), wire, mend, self.refusals)
         else:
             wire, mend = "actual_value", "send the number that turned out to be true"
-            actual = finite(self.take(wire), wire, self.refusals)
+            actual = finite(self.values(wire), wire, self.refusals)
         if self.kind == "outcomes":
             self.need(missing(actual), wire, mend)
-        self.typed |= {wire: actual, "final_decision": self.text("final_decision")}
+        self.typed[wire] = actual
+        self.optional("final_decision", self.label)
 
     def inputs(self) -> None:
         for name, kind in self.schema.features.items():
@@ -184,17 +181,17 @@ class _Typing:
                 self.absent.append(wire)
             self.always.add(wire)
             if kind == "numeric":
-                self.typed[wire] = numbers(self.take(wire), wire, self.refusals)
+                found = numbers(self.values(wire), wire, self.mistyped)
             elif size := dimensions(kind):
-                self.typed[wire] = vectors(self.take(wire), wire, size, self.refusals)
+                found = vectors(self.values(wire), wire, size, self.mistyped)
             else:
-                self.typed[wire] = self.text(wire)
-                self.categories.add(wire)
+                found = categories(self.labels(wire), wire, self.mistyped)
+            self.typed[wire] = self.mistyped.without(found, wire)
         for wire in sorted(wire for wire in self.left if wire.startswith("tags.")):
-            self.typed[wire] = self.text(wire)
-            self.categories.add(wire)
+            self.typed[wire] = categories(self.labels(wire), wire, self.refusals)
         for name in self.schema.spec.protected_attributes:
-            self.protected[f"protected.{name}"] = self.text(f"protected.{name}")
+            wire = f"protected.{name}"
+            self.protected[wire] = categories(self.labels(wire), wire, self.refusals)
 
     def batch(self) -> Batch:
         rows = self.refusals.kept(self.n)
@@ -202,14 +199,17 @@ class _Typing:
         for wire, array in self.typed.items():
             good = self._good(array, rows)
             if wire in self.always or good.null_count < len(good):
-                table[wire] = good.dictionary_encode() if wire in self.categories else good
-        protected = {wire: self._good(array, rows).dictionary_encode() for wire, array in self.protected.items()}
+                table[wire] = good
+        protected = {wire: self._good(array, rows) for wire, array in self.protected.items()}
         notes: dict[str, dict[str, int]] = {}
-        undeclared = {wire: n for wire, column in self.left.items() if (n := _count(column))}
-        if undeclared:
+        if undeclared := {wire: n for wire, column in self.left.items() if (n := _count(column))}:
             notes["undeclared"] = undeclared
         if self.absent:
             notes["absent"] = dict.fromkeys(self.absent, len(rows))
+        if mistyped := self.mistyped.counts(rows):
+            notes["mistyped"] = mistyped
+        if self.kind != "outcomes":
+            table |= self.drift(rows)
         return Batch(
             kind=self.kind,
             table=pa.RecordBatch.from_pydict(table),
@@ -219,9 +219,32 @@ class _Typing:
             notes={**notes},
         )
 
+    def drift(self, rows: np.ndarray[Any, np.dtype[np.int32]]) -> dict[str, pa.Array]:
+        """What of each row's fields was not as declared, where any was not."""
+        found: dict[str, pa.Array] = {}
+        if (names := self.mistyped.names(rows, "features.")) is not None:
+            found["mistyped"] = names
+        sent = np.zeros(self.n, bool)
+        for column in self.left.values():
+            sent |= _there(column)
+        if sent[rows].any():
+            found["undeclared"] = pa.array(sent[rows])
+        return found
+
     def _good(self, array: pa.Array, rows: np.ndarray[Any, np.dtype[np.int32]]) -> pa.Array:
-        return array if len(rows) == self.n else array.take(pa.array(rows))
+        if len(rows) == self.n:
+            return array
+        if pa.types.is_dictionary(array.type):      # of which nothing stays that only a refused row had
+            return array.dictionary_decode().take(pa.array(rows)).dictionary_encode()
+        return array.take(pa.array(rows))
 
 
 def _count(column: Column) -> int:
     return len(column) - (column.count(None) if isinstance(column, list) else column.null_count)
+
+
+def _there(column: Column) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Where a column has a value; shape (rows,)."""
+    if isinstance(column, list):
+        return np.fromiter((value is not None for value in column), bool, len(column))
+    return ~missing(column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -27,11 +28,13 @@ def explain(db: Connection, log: SqlLog, state: ModelState, watch: Watch, start:
     """Tell a sample of a window's rows from a sample of the reference's by their features; protected attributes are
     never used, nor a feature of the name of one."""
     reference = watch.reference
-    counts = summaries.window(db, state.id, "predictions", reference.space, start, end, rolled_up=True).counts
-    taken, left = encodings(reference, counts, frozenset(watch.spec.protected_attributes))
+    dense = summaries.window(db, state.id, "predictions", reference.space, start, end, rolled_up=True)
+    taken, left = encodings(reference, dense.counts, frozenset(watch.spec.protected_attributes))
+    thinned_to = dense.rows.rates[0] if dense.rows.mixed else None
     columns = [(e.feature, part) for e in taken for part in e.parts]
-    before = reference_rows(log, state.reference_seq, lambda table: matrix(reference, taken, table))
-    after = window_rows(log, state.name, state.cursor, start, end, lambda table: matrix(reference, taken, table))
+    encode = partial(matrix, reference, taken)
+    before = reference_rows(log, state.reference_seq, encode)
+    after = window_rows(log, state.name, state.cursor, start, end, encode, thinned_to)
     found = explain_window(before.values, after.values, [str(i) for i in range(len(columns))])
     features = _features(found.contributions, columns)
     return {

@@ -10,14 +10,17 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlalchemy import select
 
 from detectors.domain_classifier import MOST_ROWS
 from detectors.summaries.summary import Floats, Ints
 from monitor.codecs.segment import column_of, from_ipc
+from monitor.database import reading
 from monitor.fold.digest import row_digests
 from monitor.fold.join import SERVING
 from monitor.fold.rows import column, micros
 from monitor.log.sql import SqlLog
+from monitor.log.tables import segments
 from monitor.times import span_micros
 
 MOST_READ = 50_000      # rows that are read of one window,
@@ -47,18 +50,34 @@ class Rows:
 
 def reference_rows(log: SqlLog, seq: int, encode: Encode) -> Rows:
     """A sample of the reference's rows, in the order of time."""
-    return _least(encode, _tables(log, [seq])).in_time()
+    return _least(encode, ((table, 1.0) for table in _tables(log, [seq]))).in_time()
 
 
-def window_rows(log: SqlLog, model: str, upto: int, start: int, end: int, encode: Encode) -> Rows:
+def window_rows(
+    log: SqlLog, model: str, upto: int, start: int, end: int, encode: Encode, thinned_to: float | None = None
+) -> Rows:
     """A sample of the serving predictions of ``[start, end)`` that are folded (``upto``), in the order of time.
 
     Each identity counts once. Where a window has more segments or rows than are read, evenly spread ones stand for all.
+    ``thinned_to``: the lowest sampling rate of the window, where there are several: as many rows of every other one are
+    left out as would not have been sent at this, so that any row there was is as likely as any other.
     """
     stored = log.sizes(model, "predictions", start - AHEAD, upto)
     picked = _spread(_overlapping(stored, lambda seq: _times(log, seq), start, end))
-    tables = _tables(log, [seq for seq, _ in picked])
-    return _least(encode, (_inside(table, start, end) for table in tables)).in_time()
+    seqs = [seq for seq, _ in picked]
+    shares = {1.0: seqs} if thinned_to is None else _by_share(log, seqs, thinned_to)
+    tables = ((_inside(table, start, end), share) for share, some in shares.items() for table in _tables(log, some))
+    return _least(encode, tables).in_time()
+
+
+def _by_share(log: SqlLog, seqs: Sequence[int], rate: float) -> dict[float, list[int]]:
+    """Segments by the share of their rows that would have been sent at a rate."""
+    query = select(segments.c.seq, segments.c.sampling_rate).where(segments.c.seq.in_(seqs)).order_by(segments.c.seq)
+    found: dict[float, list[int]] = {}
+    with reading(log.engine) as db:
+        for seq, of_segment in db.execute(query):
+            found.setdefault(min(rate / of_segment, 1.0), []).append(seq)
+    return found
 
 
 def _overlapping(stored: Stored, times: Callable[[int], tuple[int, int]], start: int, end: int) -> Stored:
@@ -130,14 +149,14 @@ def _instants(table: pa.RecordBatch) -> Ints:
     return micros(column(table, "timestamp"), table.num_rows)
 
 
-def _least(encode: Encode, tables: Iterable[pa.RecordBatch]) -> Rows:
+def _least(encode: Encode, tables: Iterable[tuple[pa.RecordBatch, float]]) -> Rows:
     """The rows whose identities have the smallest digests: the same ones whatever the order of the tables, and any row
-    as likely as any other."""
+    as likely as any other; of each table a share alone is looked at."""
     total: Rows | None = None
-    for table in tables:
+    for table, share in tables:
         if table.num_rows:
-            digests = _digests(table)
-            kept = np.sort(_smallest(digests))
+            digests, looked_at = _stretched(_digests(table), share)
+            kept = np.sort(looked_at[_smallest(digests[looked_at])])
             part = table.take(pa.array(kept))
             found = Rows(digests[kept], _instants(part), encode(part))
             total = found if total is None else _merged(total, found)
@@ -148,6 +167,26 @@ def _merged(a: Rows, b: Rows) -> Rows:
     digests, times = np.concatenate([a.digests, b.digests]), np.concatenate([a.times, b.times])
     both = Rows(digests, times, np.concatenate([a.values, b.values]))
     return both.take(np.sort(_smallest(both.digests)))
+
+
+def _stretched(digests: Ints, share: float) -> tuple[Ints, Ints]:
+    """A share of some digests, the smallest, spread out over the numbers of all; and where they stand.
+
+    >>> low = np.iinfo(np.int64).min
+    >>> [found.tolist() for found in _stretched(np.array([low, low + 2**60, 5]), 0.25)]
+    [[-9223372036854775808, -4611686018427387904, 5], [0, 1]]
+    """
+    if share >= 1.0:
+        return digests, np.arange(digests.size)
+    places = digests.astype(np.float64) + 2.0**63
+    at = np.flatnonzero(places < share * _ALL)
+    out = digests.copy()
+    out[at] = (np.minimum(places[at] / share, _ALL) - 2.0**63).clip(max=_TOP).astype(np.int64)
+    return out, at
+
+
+_ALL = 2.0**64
+_TOP = np.nextafter(2.0**63, 0)
 
 
 def _smallest(digests: Ints) -> Ints:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from detectors.summaries.mixing import Words
 from monitor.fold.coded import Coded
 from monitor.fold.ids import Ids
 from monitor.fold.rows import Floats, Ints, Predictions
@@ -86,8 +87,8 @@ class Entries:
         return pa.RecordBatch.from_pydict(found)
 
     @classmethod
-    def read(cls, rows: pa.RecordBatch) -> Entries:
-        """What ``columns`` gave, under its ids in the column ``id``."""
+    def read(cls, rows: pa.RecordBatch, hashes: Words) -> Entries:
+        """What ``columns`` gave, under its ids in the column ``id``, whose hashes are known."""
         names = rows.schema.names
 
         def matrix(prefix: str) -> Any:
@@ -95,7 +96,7 @@ class Entries:
             return np.stack(columns, axis=1) if columns else np.empty((rows.num_rows, 0))
 
         return cls(
-            Ids.of(rows.column("id")),
+            Ids(rows.column("id"), hashes),
             Coded.of(rows.column("version")),
             Coded.of(rows.column("role")),
             np.asarray(rows.column("rate")),

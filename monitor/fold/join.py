@@ -25,6 +25,7 @@ from monitor.fold.entries import Entries
 from monitor.fold.rows import Floats, Ints, Outcomes, Predictions
 from monitor.fold.strata import Stratum, merge_into, stratify, summarise
 
+UNKNOWN = 0      # the digest of a row whose content was cut: whatever comes under its identity is taken for the same
 SERVING = "champion"     # only the serving role feeds the figures; the others are counted in strata of their own
 
 Kept = TypeVar("Kept", Entries, Outcomes)
@@ -42,8 +43,8 @@ class Stored(NamedTuple, Generic[Kept]):
 class Folded:
     """What a batch changes: new entries and outcomes, summaries to merge, values for the streams, and its counts.
 
-    ``counts``: by name what each row of the batch adds, shape (n,). ``kept``: the rows that are counted, one for each
-    of ``entries``.
+    ``counts``: by name what each row of the batch adds, shape (n,). ``kept``: the rows that are kept under their ids,
+    one for each of ``entries`` or ``outcomes``.
     """
 
     n: int
@@ -110,7 +111,8 @@ def fold_outcomes(
     for turn in held.turns():
         held.take(turn, rows, out)
     new = np.flatnonzero(held.row >= 0)
-    out.outcomes = rows.take(held.row[new])
+    out.kept = np.sort(held.row[new])
+    out.outcomes = rows.take(out.kept)
     met = np.zeros(len(rows), np.bool_)
     if entries is not None:
         met[held.of_row[entries.asked]] = True
@@ -130,7 +132,7 @@ def _new_rows(rows: Predictions, known: Stored[Entries] | None, out: Folded) -> 
         there[known.asked[same]] = True
         digests[known.asked[same]] = known.rows.digests[same]
     new = ~there & (first == np.arange(out.n))
-    as_before = digests == rows.digests
+    as_before = (digests == rows.digests) | (digests == UNKNOWN)
     out.count("duplicates", ~new & as_before)
     out.count("conflicts", ~new & ~as_before)
     return np.flatnonzero(new)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.summaries.grids import CategoryGrid, Grid
+from detectors.summaries.mixing import Words
 from detectors.summaries.space import Axis, Space
 from monitor.fold import rankings
 from monitor.fold.coded import Coded
@@ -103,11 +104,11 @@ class Outcomes:
         return pa.RecordBatch.from_pydict(found)
 
     @classmethod
-    def read(cls, rows: pa.RecordBatch) -> Outcomes:
-        """What ``columns`` gave, under its ids in the column ``id``."""
+    def read(cls, rows: pa.RecordBatch, hashes: Words) -> Outcomes:
+        """What ``columns`` gave, under its ids in the column ``id``, whose hashes are known."""
         names = rows.schema.names
         return cls(
-            Ids.of(rows.column("id")),
+            Ids(rows.column("id"), hashes),
             np.asarray(rows.column("timestamp")),
             np.asarray(rows.column("digest")),
             np.asarray(rows.column("label")).astype(np.int64) if "label" in names else None,

@@ -19,29 +19,35 @@ from detectors.point import Measurement, MetricPoint, Reason
 from detectors.quality import measure_quality
 from detectors.scope import Scope, Window
 from detectors.summaries.summary import Floats, Ints
+from monitor.fold.sampling import Received, coverage
 from monitor.judge.watch import Named, Watch
 from monitor.judge.windows import Family
 
 
 @dataclass(frozen=True, slots=True)
 class WindowData:
-    """A window with its merged summaries. ``joined`` of its ``rows`` predictions have an outcome; ``latest`` is the end
-    of the last bucket with rows, in the window or before it."""
+    """A window with its merged summaries. Of the ``rows`` received ``joined`` have an outcome; ``latest`` is the end of
+    the last bucket with rows, in the window or before it."""
 
     window: Window
     predictions: Ints
     prediction_sums: Floats
     outcomes: Ints
     sums: Floats
-    rows: int
-    joined: int
+    rows: Received
+    joined: Received
     settled: bool
     revision: int
     latest: datetime | None = None
 
     @property
     def coverage(self) -> float | None:
-        return self.joined / self.rows if self.rows else None
+        return coverage(self.joined, self.rows)
+
+    @property
+    def heaviest(self) -> float:
+        """The most that a row weighs, where rows of several sampling rates are counted together; else 1."""
+        return max(self.rows.heaviest, self.joined.heaviest)
 
 
 def measure(watch: Watch, family: Family, data: WindowData, wanted: frozenset[str] | None = None) -> list[MetricPoint]:
@@ -53,7 +59,7 @@ def measure(watch: Watch, family: Family, data: WindowData, wanted: frozenset[st
         named = measure_performance(watch.reference.space, data.outcomes, data.sums, watch.spec.quantile, watch.values)
         known = [_point(watch, data, _observable(watch, n), outcomes=True) for n in (*named, _coverage(data))]
         return known + [_point(watch, data, n, outcomes=False) for n in _estimates(watch, data.predictions)]
-    found = watch.by_group(data.predictions, data.outcomes, data.sums, wanted)
+    found = watch.by_group(data.predictions, data.outcomes, data.sums, wanted, data.heaviest)
     covered = dict(_group_coverage(watch, data))
     return [_point(watch, data, n, outcomes=_needs_outcomes(n[0]), covered=covered) for n in found]
 
@@ -61,7 +67,7 @@ def measure(watch: Watch, family: Family, data: WindowData, wanted: frozenset[st
 def _drift(watch: Watch, data: WindowData, wanted: frozenset[str]) -> list[Named]:
     reference = watch.reference
     found = [*measure_drift(reference, data.predictions, DRIFT & wanted)]
-    found += measure_quality(reference, data.predictions, wanted)
+    found += [_total(data, named) for named in measure_quality(reference, data.predictions, wanted)]
     if not wanted.isdisjoint(MULTIVARIATE):
         for i, (names, baseline) in enumerate(zip(reference.space.projected, reference.baselines, strict=True)):
             scope = Scope() if len(names) > 1 else Scope(feature=names[0])
@@ -72,11 +78,17 @@ def _drift(watch: Watch, data: WindowData, wanted: frozenset[str]) -> list[Named
     return [f for f in found if f[0] in wanted]
 
 
+def _total(data: WindowData, named: Named) -> Named:
+    """A metric of the window's quality; where rows are sampled, the row count is that of all there were."""
+    metric, scope, _ = named
+    return (metric, scope, data.rows.row_count()) if metric == "row_count" and data.rows.sampled else named
+
+
 def _freshness(data: WindowData) -> Measurement:
     """Seconds from the end of the last bucket with rows to the end of the window."""
     if data.latest is None:
         return Measurement.unknown(Reason.EMPTY_WINDOW)
-    return Measurement(max((data.window.end - data.latest).total_seconds(), 0.0), data.rows)
+    return Measurement(max((data.window.end - data.latest).total_seconds(), 0.0), data.rows.n)
 
 
 def _estimates(watch: Watch, predictions: Ints) -> Iterator[Named]:
@@ -116,19 +128,19 @@ def _needs_outcomes(metric: str) -> bool:
 
 def _coverage(data: WindowData) -> Named:
     value = data.coverage
-    m = Measurement.unknown(Reason.EMPTY_WINDOW) if value is None else Measurement(value, data.rows)
+    m = Measurement.unknown(Reason.EMPTY_WINDOW) if value is None else Measurement(value, data.rows.n)
     return "label_coverage", Scope(), m
 
 
 def _group_coverage(watch: Watch, data: WindowData) -> Iterator[tuple[tuple[str, str], float | None]]:
     """The share of each group's predictions whose outcome is known."""
-    space = watch.reference.space
+    space, scale = watch.reference.space, data.rows.scale / data.joined.scale
     for i, axis in enumerate(space.axes):
         if axis.kind == "attribute":
             rows = space.decisions(data.predictions, i).sum(axis=1).tolist()
             known = space.confusion(data.outcomes, i).sum(axis=(1, 2)).tolist()
             for group, n, joined in zip(axis.grid.categories, rows[1:], known[1:], strict=False):
-                yield (axis.name, group), joined / n if n else None
+                yield (axis.name, group), min(joined / n * scale, 1.0) if n else None
 
 
 def _point(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from math import ceil
 
 import numpy as np
 
@@ -98,18 +99,21 @@ class Watch:
             out[codes.get(decision, other), codes.get(label, other)] = value
         return out
 
-    def attribute(self, axis: Axis) -> Attribute:
-        """How the groups of an axis are to be told; of an intersection by the stricter of its two attributes."""
+    def attribute(self, axis: Axis, heaviest: float = 1.0) -> Attribute:
+        """How the groups of an axis are to be told; of an intersection by the stricter of its two attributes. No row
+        counts for more than ``heaviest``, so that no group is told whose rows are fewer than its minimum."""
         parts = [self.spec.protected_attributes[name] for name in axis.of or (axis.name,)]
         references = [p.reference_group for p in parts if p.reference_group is not None]
         reference = "&".join(references) if len(references) == len(parts) else None
-        return Attribute(axis.name, axis.grid.categories, max(p.min_group for p in parts), reference)
+        least = ceil(max(p.min_group for p in parts) * heaviest)
+        return Attribute(axis.name, axis.grid.categories, least, reference)
 
     def by_group(
-        self, predictions: Ints, outcomes: Ints, sums: Floats, wanted: frozenset[str] = KEPT
+        self, predictions: Ints, outcomes: Ints, sums: Floats, wanted: frozenset[str] = KEPT, heaviest: float = 1.0
     ) -> list[Named]:
         """Rates, errors and disparities by group, from a window's dense summaries; none where nothing is protected, or
-        a classification has no label that is favourable. Beyond those that are kept, the disparities ``wanted``."""
+        a classification has no label that is favourable. Beyond those that are kept, the disparities ``wanted``;
+        ``heaviest`` is the most that a row counts for."""
         spec, space = self.spec, self.reference.space
         if not spec.protected_attributes or (self.favourable is None and spec.classifies):
             return []
@@ -119,7 +123,8 @@ class Watch:
         for i, axis in enumerate(space.axes):
             if axis.kind != "attribute":
                 continue
-            attribute, tables, moments = self.attribute(axis), space.confusion(outcomes, i), space.group_sums(sums, i)
+            attribute = self.attribute(axis, heaviest)
+            tables, moments = space.confusion(outcomes, i), space.group_sums(sums, i)
             if spec.classifies:
                 out += self._decisions_of(attribute, space.decisions(predictions, i), tables, moments, deff, wanted)
             elif space.task == "regression":

@@ -43,7 +43,8 @@ class ModelRecord:
     """A model as the KPIs need it.
 
     - ``live``: from its first prediction until now, or a replay's end; ``None`` before the first
-    - ``predictions``: rows of serving roles by the start of their bucket of event time
+    - ``predictions``: rows of serving roles by the start of their bucket of event time; where they are sampled an
+      estimate of all there were
     - ``measured``: its windows of drift that were measured: a silent evaluator measures none
     - ``tests``: the bias tests due, done or not; ``attributes``: what they are about
     """

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, and_, func, insert, select
+from sqlalchemy import Connection, CursorResult, Engine, Select, Table, func, insert, select
 
 from monitor.batch import Kind
-from monitor.database import reading, writing
+from monitor.database import add_days, reading, writing
+from monitor.database.days import day_of
+from monitor.log.append import SEGMENT, append
 from monitor.log.port import Command, Declaration, Part, Segment, Tick
 from monitor.log.tables import batches, commands, declarations, protected_segments, rejects, segments, ticks
+from monitor.log.waiting import between, heads
 
 
 class SqlLog:
@@ -19,56 +22,27 @@ class SqlLog:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._days: set[int] = set()        # those whose parts are known to be there
 
     def append(self, new: Sequence[Segment]) -> list[Segment | None]:
         """Write segments in one commit, in their order. ``None`` stands where an idempotency key was there already: a
         batch that has one stands alone in its segment."""
+        days = {day_of(segment.received_at) for segment in new} - self._days
         with writing(self.engine) as db:
-            return [self._append_one(db, segment) for segment in new]
-
-    def _append_one(self, db: Connection, s: Segment) -> Segment | None:
-        if any(self._known(db, s, part.idempotency_key) for part in s.parts if part.idempotency_key):
-            return None
-        row = {name: getattr(s, name) for name in _SEGMENT_COLUMNS}
-        seq = _inserted(db.execute(insert(segments).values(**row)))
-        of = {"model": s.model, "kind": s.kind, "received_at": s.received_at, "event_clock": s.event_clock, "seq": seq}
-        db.execute(insert(batches), [of | _named(part, number) for number, part in enumerate(s.parts)])
-        if s.protected is not None:
-            apart = {"seq": seq, "model": s.model, "received_at": s.received_at, "payload": s.protected}
-            db.execute(insert(protected_segments).values(**apart))
-        refused = [
-            {"model": s.model, "batch_id": part.batch_id, "at": s.received_at, **r.as_dict()}
-            for part in s.parts
-            for r in part.rejects
-        ]
-        if refused:
-            db.execute(insert(rejects), refused)
-        return replace(s, seq=seq)
-
-    def _known(self, db: Connection, s: Segment, key: str) -> bool:
-        same = and_(batches.c.model == s.model, batches.c.kind == s.kind, batches.c.idempotency_key == key)
-        return db.execute(select(batches.c.seq).where(same)).first() is not None
+            add_days(db, (segments, protected_segments), days)
+            written = append(db, new)
+        self._days |= days      # only now: what was made in a transaction that fails is not there
+        return written
 
     def read(self, model: str, after: int, limit: int) -> list[Segment]:
-        """The next segments of a model behind ``after``, in order, with their protected attributes."""
-        query = (
-            select(segments, protected_segments.c.payload.label("protected"))
-            .outerjoin(protected_segments, protected_segments.c.seq == segments.c.seq)
-            .where(segments.c.model == model, segments.c.seq > after)
-            .order_by(segments.c.seq)
-            .limit(limit)
-        )
+        """The next segments of a model behind ``after``, in order, with their protected attributes: up to ``limit``,
+        and none where there are no more."""
         with reading(self.engine) as db:
-            found = db.execute(query).mappings().all()
-            if not found:
-                return []
-            first, last = found[0]["seq"], found[-1]["seq"]
-            mine = select(batches).where(batches.c.seq >= first, batches.c.seq <= last).order_by(batches.c.part)
-            parts: dict[int, list[Part]] = {}
-            for row in db.execute(mine).mappings():
-                part = Part(row["batch_id"], row["rows"], row["idempotency_key"], row["envelope"])
-                parts.setdefault(row["seq"], []).append(part)
-        return [_segment(row, parts[row["seq"]]) for row in found]
+            while marks := _marks(db, model, after, limit):
+                if found := _read(db, model, marks):
+                    return found
+                after = marks[-1][0]        # retention took them all
+        return []
 
     def sizes(self, model: str, kind: Kind, received_from: int, upto: int) -> list[tuple[int, int]]:
         """The segments of a kind that came at or after an instant, up to and with ``upto``: the sequence number and the
@@ -88,21 +62,24 @@ class SqlLog:
 
     def head(self) -> dict[str, int]:
         """The last sequence number of each model that has data."""
-        query = select(segments.c.model, func.max(segments.c.seq)).group_by(segments.c.model)
         with reading(self.engine) as db:
-            return {model: int(seq) for model, seq in db.execute(query)}
+            return heads(db)
 
     def rows_after(self, model: str, after: int) -> int:
         """How many rows of a model lie behind ``after``: what the fold still has to do."""
-        query = select(func.coalesce(func.sum(segments.c.rows), 0)).where(
-            segments.c.model == model, segments.c.seq > after
-        )
         with reading(self.engine) as db:
-            return int(db.execute(query).scalar_one())
+            return between(db, model, after)[0]
+
+    def rows_between(self, model: str, after: int, upto: int | None = None) -> tuple[int, int]:
+        """How many rows of a model lie behind ``after``, up to and with ``upto``; and the last sequence number among
+        them, 0 where there are none."""
+        with reading(self.engine) as db:
+            rows, last, _ = between(db, model, after, upto)
+        return rows, last
 
     def batch(self, batch_id: str | None = None, **by: str) -> dict[str, Any] | None:
         """What a batch was, without its rows; by its id, or by ``model``, ``kind`` and ``idempotency_key``."""
-        query = select(batches, _reject_count()).where(*[batches.c[k] == v for k, v in by.items()])
+        query = select(batches, _reject_count(), _is_there()).where(*[batches.c[k] == v for k, v in by.items()])
         if batch_id is not None:
             query = query.where(batches.c.batch_id == batch_id)
         with reading(self.engine) as db:
@@ -164,7 +141,6 @@ class SqlLog:
             return list(db.execute(select(declarations.c.model).distinct().order_by(declarations.c.model)).scalars())
 
 
-_SEGMENT_COLUMNS = [c.name for c in segments.c if c.name != "seq"]
 _COMMAND_COLUMNS = [c.name for c in commands.c if c.name != "seq"]
 
 
@@ -172,6 +148,12 @@ def _inserted(result: CursorResult[Any]) -> int:
     key = result.inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def _is_there() -> Any:
+    """Whether the rows of a batch are in the log still: ``there``."""
+    s, b = segments.c, batches.c
+    return select(s.seq).where(s.seq == b.seq, s.received_at == b.received_at).exists().label("there")
 
 
 def _reject_count() -> Any:
@@ -184,14 +166,32 @@ def _reject_count() -> Any:
     )
 
 
-def _named(part: Part, number: int) -> dict[str, Any]:
-    names = ("batch_id", "rows", "idempotency_key", "envelope")
-    return {"part": number, **{name: getattr(part, name) for name in names}}
+def _marks(db: Connection, model: str, after: int, limit: int) -> list[tuple[int, int]]:
+    """Number and arrival of the next segments: they tell which parts of the log to look into."""
+    query = select(batches.c.seq, batches.c.received_at).where(
+        batches.c.model == model, batches.c.seq > after, batches.c.part == 0
+    )
+    return [(seq, at) for seq, at in db.execute(query.order_by(batches.c.seq).limit(limit))]
 
 
-def _segment(row: Any, parts: Sequence[Part]) -> Segment:
-    kept = [name for name in _SEGMENT_COLUMNS if name != "rows"]
-    return Segment(**{k: row[k] for k in (*kept, "seq", "protected")}, parts=tuple(parts))
+def _read(db: Connection, model: str, marks: Sequence[tuple[int, int]]) -> list[Segment]:
+    """The segments of these marks that are there, in order."""
+    arrivals = [at for _, at in marks]
+
+    def mine(table: Table, *columns: str) -> Select[Any]:
+        query = select(*(table.c[name] for name in ("seq", *columns))).order_by(table.c.seq)
+        query = query.where(table.c.model == model, table.c.seq.between(marks[0][0], marks[-1][0]))
+        return query.where(table.c.received_at.between(min(arrivals), max(arrivals)))
+
+    found = db.execute(mine(segments, *(name for name in SEGMENT if name != "rows"))).mappings().all()
+    if not found:
+        return []
+    apart = {row.seq: row.payload for row in db.execute(mine(protected_segments, "payload"))}
+    parts: dict[int, list[Part]] = {}
+    told = mine(batches, "batch_id", "rows", "idempotency_key", "envelope").order_by(batches.c.part)
+    for row in db.execute(told.where(batches.c.rows > 0)):      # of one that was erased whole nothing is there to fold
+        parts.setdefault(row.seq, []).append(Part(row.batch_id, row.rows, row.idempotency_key, row.envelope))
+    return [Segment(**s, parts=tuple(parts[s["seq"]]), protected=apart.get(s["seq"])) for s in found]
 
 
 def _latest(db: Connection, model: str, version: int | None = None) -> Declaration | None:

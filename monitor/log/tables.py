@@ -17,6 +17,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from monitor.database.shape import PACKED
+
 metadata = MetaData()
 
 _SEQ = BigInteger().with_variant(Integer, "sqlite")     # SQLite numbers rows by itself for INTEGER alone
@@ -32,12 +34,13 @@ segments = Table(
     Column("event_clock", Boolean, nullable=False),
     Column("sampling_rate", Float, nullable=False),
     Column("declaration", Integer, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
+    Column("payload", LargeBinary, nullable=False, info=PACKED),
     Index("segments_by_model", "model", "seq"),
     sqlite_autoincrement=True,
 )
 
-# The requests whose rows a segment holds, in their order; ``part`` numbers them.
+# The requests whose rows a segment holds, in their order; ``part`` numbers them. ``rows`` are there, and ``erased``
+# were taken out later (null for none).
 batches = Table(
     "batches",
     metadata,
@@ -51,8 +54,9 @@ batches = Table(
     Column("rows", Integer, nullable=False),
     Column("event_clock", Boolean, nullable=False),
     Column("envelope", JSON, nullable=False),
+    Column("erased", Integer),
     UniqueConstraint("model", "kind", "idempotency_key"),
-    Index("batches_by_segment", "seq", "part"),
+    Index("batches_by_model", "model", "seq", "part"),
 )
 
 # Special-category data stand apart: their own table, scope and retention.
@@ -62,7 +66,8 @@ protected_segments = Table(
     Column("seq", _SEQ, primary_key=True, autoincrement=False),
     Column("model", String(64), nullable=False),
     Column("received_at", BigInteger, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
+    Column("payload", LargeBinary, nullable=False, info=PACKED),
+    Index("protected_by_model", "model", "seq"),
 )
 
 rejects = Table(

@@ -1,40 +1,80 @@
-"""Group commit: what many requests append at once shares one disk flush."""
+"""Group commit: what many requests append at once shares one disk flush, and small requests share one segment."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from monitor.errors import NotDurable
 from monitor.log.port import Segment
 from monitor.log.sql import SqlLog
 
-_MOST = 256      # segments in one commit
+_MOST = 1024                # of what waits, in one commit
+_MOST_BYTES = 8 * 2**20     # and its size, so that no commit takes long: one that is larger goes alone
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """A segment to be written, and whom to tell: ``written`` once it is durable (with ``None`` where its idempotency
+    key was known), ``failed`` where it is not. Both are called on the writer's thread."""
+
+    segment: Segment
+    written: Callable[[Segment | None], None]
+    failed: Callable[[Exception], None]
+
+
+Gather: TypeAlias = Callable[[Sequence[Any]], Iterable[Append]]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for a commit: of a model, and of a size in bytes."""
+
+    model: str
+    size: int
+    item: Any
 
 
 class LogWriter(threading.Thread):
-    """The only thread that appends to the data lane, so that ``seq`` follows the order of the commits."""
+    """The only thread that appends to the data lane, so that ``seq`` follows the order of the commits.
+
+    It waits for nobody: a commit takes what came while the last one was under way, in turn of each model, so that the
+    flood of one does not keep another waiting.
+    """
 
     def __init__(
         self,
         log: SqlLog,
-        appended: Callable[[], None],
+        appended: Callable[[Sequence[Segment]], None],
         timing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         super().__init__(name="vigil-log", daemon=True)
         self.log = log
         self.appended = appended
         self.timing = timing
-        self._queue: queue.SimpleQueue[tuple[Segment, Future[Segment | None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Sequence[Waiting], Gather] | None] = queue.SimpleQueue()
+        self._waiting: dict[str, deque[tuple[Waiting, Gather]]] = {}
 
     def submit(self, segment: Segment) -> Future[Segment | None]:
         """Append a segment. The future is done once it is durable; ``None`` says its idempotency key was known."""
         future: Future[Segment | None] = Future()
-        self._queue.put((segment, future))
+        self._queue.put(([Waiting(segment.model, len(segment.payload), (segment, future))], _whole))
         return future
+
+    def submit_few(self, model: str, size: int, few: object, gather: Gather) -> None:
+        """Append what is too small to be a segment alone: at the next commit ``gather`` makes segments of all that was
+        submitted with it. It tells those who wait itself, and raises nothing. ``size`` in bytes."""
+        self.submit_all([Waiting(model, size, few)], gather)
+
+    def submit_all(self, few: Sequence[Waiting], gather: Gather) -> None:
+        """The same for several that came at once."""
+        self._queue.put((few, gather))
 
     def stop(self) -> None:
         """Write what was submitted, then end."""
@@ -42,34 +82,63 @@ class LogWriter(threading.Thread):
         self.join(timeout=60)
 
     def run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            while len(batch) < _MOST and not self._queue.empty():
-                more = self._queue.get()
-                if more is None:
-                    self._queue.put(None)
-                    break
-                batch.append(more)
-            self._write(batch)
+        ending = False
+        while not ending or self._waiting:
+            ending |= self._receive(block=not self._waiting)
+            taken = self._take()
+            appends: list[Append] = []
+            for gather in dict.fromkeys(gather for _, gather in taken):
+                appends += gather([waiting.item for waiting, its in taken if its == gather])
+            if appends:
+                self._append(appends)
 
-    def _write(self, batch: list[tuple[Segment, Future[Segment | None]]]) -> None:
-        # Whoever waited may have gone: then nothing is written for it, and its future takes no result.
-        batch = [(segment, future) for segment, future in batch if future.set_running_or_notify_cancel()]
-        if batch:
-            self._append(batch)
+    def _receive(self, block: bool) -> bool:
+        """Sort what has come by model, waiting for the first where nothing is there; whether it was told to end."""
+        while block or not self._queue.empty():
+            new = self._queue.get()
+            if new is None:
+                return True
+            for waiting in new[0]:
+                self._waiting.setdefault(waiting.model, deque()).append((waiting, new[1]))
+            block = False
+        return False
 
-    def _append(self, batch: list[tuple[Segment, Future[Segment | None]]]) -> None:
+    def _take(self) -> list[tuple[Waiting, Gather]]:
+        """One of each model in turn, until it is enough for a commit."""
+        taken: list[tuple[Waiting, Gather]] = []
+        size = 0
+        while self._waiting and len(taken) < _MOST:
+            model, waiting = next(iter(self._waiting.items()))
+            if taken and size + waiting[0][0].size > _MOST_BYTES:
+                break
+            taken.append(waiting.popleft())
+            size += taken[-1][0].size
+            del self._waiting[model]
+            if waiting:
+                self._waiting[model] = waiting      # behind the others
+        return taken
+
+    def _append(self, appends: list[Append]) -> None:
         try:
             with self.timing():
-                written = self.log.append([segment for segment, _ in batch])
+                written = self.log.append([a.segment for a in appends])
         except Exception as error:      # whatever it is, those who wait are told, and the next batch is written
-            if len(batch) > 1 and not isinstance(error, NotDurable):
-                for one in batch:       # one of them cannot be written: that is no fault of its neighbours
+            if len(appends) > 1 and not isinstance(error, NotDurable):
+                for one in appends:     # one of them cannot be written: that is no fault of its neighbours
                     self._append([one])
                 return
-            for _, future in batch:
-                future.set_exception(error)
+            for append in appends:
+                append.failed(error)
             return
-        for (_, future), segment in zip(batch, written, strict=True):
-            future.set_result(segment)
-        self.appended()
+        self.appended([segment for segment in written if segment is not None])
+        for append, segment in zip(appends, written, strict=True):
+            append.written(segment)
+
+
+def _whole(items: Sequence[tuple[Segment, Future[Segment | None]]]) -> Iterable[Append]:
+    # Whoever waited may have gone: then nothing is written for it, and its future takes no result.
+    return [
+        Append(segment, future.set_result, future.set_exception)
+        for segment, future in items
+        if future.set_running_or_notify_cancel()
+    ]

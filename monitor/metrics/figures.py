@@ -9,7 +9,7 @@ from detectors.scope import Scope
 from incidents.incident import State
 from incidents.verdict import Kind, Severity, VerdictKind
 from monitor.judge.windows import Family
-from monitor.metrics.lanes import Backlog
+from monitor.log.waiting import Waiting
 from monitor.metrics.names import Page
 from monitor.metrics.snapshot import ShownWindow, Snapshot
 from monitor.model import ModelSpec
@@ -25,6 +25,7 @@ _COUNTERS = {
     "superseded": "outcomes_superseded_total",
     "late": "predictions_late_total",
 }
+_OF_EVENTS = {"events": "events_total", "duplicate_events": "events_duplicate_total", "refused": "rows_refused_total"}
 _BY_FEATURE = {
     "jensen_shannon": "feature_drift_jensen_shannon_distance",
     "missing_rate": "feature_missing_ratio",
@@ -44,6 +45,11 @@ def add_fold(page: Page, snapshot: Snapshot) -> None:
     for m in snapshot.models:
         for counted, name in _COUNTERS.items():
             page.add(name, m.counts.get(counted, 0), m.name)
+        if m.counts.get("events"):
+            for counted, name in _OF_EVENTS.items():
+                page.add(name, m.counts.get(counted, 0), m.name)
+            for side in ("request", "response"):
+                page.add("events_orphaned_total", m.counts.get(f"orphan_{side}s", 0), m.name, side)
         page.add("fold_position", m.cursor, m.name)
         if m.last_prediction:
             page.add("newest_prediction_timestamp_seconds", m.last_prediction / 1e6, m.name)
@@ -53,7 +59,7 @@ def add_fold(page: Page, snapshot: Snapshot) -> None:
         page.add("stream_signals_total", count, names[model], stream)
 
 
-def add_backlog(page: Page, backlog: Mapping[str, Backlog], now: int) -> None:
+def add_backlog(page: Page, backlog: Mapping[str, Waiting], now: int) -> None:
     """What is durable and waits for the fold."""
     for model, behind in backlog.items():
         lag = 0.0 if behind.oldest is None else max((now - behind.oldest) / 1e6, 0.0)

@@ -25,6 +25,9 @@ class Instruments:
     """Counters and histograms of one process, in ``registry``: HTTP, ingest, log and fold."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        # A look at the labels of a series costs more than to count in it.
+        self._by_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._by_batch: dict[tuple[str, str], tuple[Counter, ...]] = {}
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series a counter, which nobody reads
         ProcessCollector(registry=registry)
         build = Gauge("vigil_build_info", "The version that runs.", ("version", "python_version"), registry=registry)
@@ -55,11 +58,24 @@ class Instruments:
             buckets=_FOLD_BUCKETS, registry=registry,
         )  # fmt: skip
 
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered, by its route's template."""
+        labels = (method, route, status)
+        children = self._by_request.get(labels)
+        if children is None:
+            children = self.requests.labels(method, route, str(status)), self.request_seconds.labels(method, route)
+            self._by_request[labels] = children
+        children[0].inc()
+        children[1].observe(seconds)
+
     def count_batch(self, model: str, kind: str, size: int, accepted: int, rejected: int) -> None:
         """Count a batch that was answered; ``size`` in bytes."""
-        self._rows.labels(model, kind, "accepted").inc(accepted)
-        self._rows.labels(model, kind, "rejected").inc(rejected)
-        self._bytes.labels(model, kind).inc(size)
+        children = self._by_batch.get((model, kind))
+        if children is None:
+            results = (self._rows.labels(model, kind, result) for result in ("accepted", "rejected"))
+            children = self._by_batch[model, kind] = (*results, self._bytes.labels(model, kind))
+        for child, amount in zip(children, (accepted, rejected, size), strict=True):
+            child.inc(amount)
 
     @contextmanager
     def append(self) -> Iterator[None]:

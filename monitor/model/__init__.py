@@ -3,6 +3,7 @@
 from monitor.model.declaration import FeatureType, ModelSpec, ProtectedAttribute, Schema, Task, Windows, dimensions
 from monitor.model.monitors import Limit, MonitorSpec, RelativeTo, Severity
 from monitor.model.parse import parse_declaration
+from monitor.model.sources import Source, SourceKind
 from monitor.model.words import canonical_label, format_duration, parse_duration
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "RelativeTo",
     "Schema",
     "Severity",
+    "Source",
+    "SourceKind",
     "Task",
     "Windows",
     "canonical_label",

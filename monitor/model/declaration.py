@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from monitor.model.monitors import MonitorSpec
+from monitor.model.sources import Source
 from monitor.model.streams import DEFAULT_STREAMS, StreamSpec
 from monitor.model.words import format_duration
 
@@ -56,7 +57,8 @@ class ModelSpec:
     of protected attributes, compared together. ``cost_matrix``: the value of each (decision, label). ``quantile``: that
     of a regression's quantile loss. ``top``: how many items of a ranked list are judged. ``outcomes_observed_for``:
     ``None`` for all, else the ``model_decision`` whose outcomes become known. ``monitors`` ``None``: the task's
-    defaults. ``sources``, ``sla`` and ``notify`` are kept as plain maps, checked in their keys.
+    defaults. ``sources``: how what a service already sends is read. ``sla`` and ``notify`` are kept as plain maps,
+    checked in their keys.
     """
 
     model: str
@@ -79,7 +81,7 @@ class ModelSpec:
     intersections: tuple[tuple[str, str], ...] = ()
     outcomes_observed_for: str | None = None
     segments: tuple[str, ...] = ()
-    sources: tuple[Mapping[str, Any], ...] = ()
+    sources: tuple[Source, ...] = ()
     grain: timedelta = timedelta(hours=1)
     label_delay: timedelta = timedelta(0)
     windows: Windows = Windows()
@@ -138,7 +140,7 @@ class ModelSpec:
         out |= {
             "outcomes_observed_for": "all" if seen is None else {"model_decision": seen},
             "segments": list(self.segments),
-            "sources": [dict(source) for source in self.sources],
+            "sources": [source.to_dict() for source in self.sources],
             "grain": format_duration(self.grain),
             "windows": {f: format_duration(getattr(self.windows, f)) for f in ("drift", "performance", "fairness")},
             "reference": {"dataset": self.reference},

@@ -31,6 +31,7 @@ from monitor.model.declaration import (
 from monitor.model.monitors import KEYS as MONITOR_KEYS
 from monitor.model.monitors import MonitorSpec, read_monitor
 from monitor.model.reading import Lines, read
+from monitor.model.sources import read_sources
 from monitor.model.streams import read_streams
 from monitor.model.words import SEVERITIES, TASKS, nearest, parse_duration, shown
 
@@ -111,7 +112,7 @@ def _spec(top: Section) -> ModelSpec:
         intersections=_intersections(top, protected),
         outcomes_observed_for=_observed(top),
         segments=top.get("segments", each(name), ()),
-        sources=tuple(_source(s) for s in top.items("sources", None)),
+        sources=read_sources(top, task, protected, classes),
         grain=grain,
         label_delay=top.get("label_delay", parse_duration, timedelta(0)),
         windows=windows,
@@ -257,15 +258,6 @@ def _monitors(top: Section, task: str, grain: timedelta, windows: Windows) -> tu
             section.fault("id", f"'{monitor.id}' stands twice; give this monitor an id of its own")
         found[monitor.id] = monitor
     return tuple(found.values())
-
-
-def _source(section: Section) -> dict[str, Any]:
-    section.need("kind", text, "", "name what sends, such as kserve")
-    for key, found in section.values.items():
-        flat = found if isinstance(found, list | tuple) else [found]
-        if not all(isinstance(item, str | int | float | bool | None) for item in flat):
-            section.fault(key, f"found {shown(found)}; write a text, a number or a list of them")
-    return dict(section.values)
 
 
 def _sla(top: Section) -> dict[str, Any] | None:

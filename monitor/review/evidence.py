@@ -81,7 +81,8 @@ def gaps(
 def _gap(log: Connection, db: Connection, s: Subject, part: Period, clock: ClockChoice) -> dict[str, Any]:
     assert s.state is not None, "the caller looked"
     model, start, end = s.state.id, to_micros(part.start), to_micros(part.end)
-    rows = {kind: sum(n.values()) for kind, n in summaries.bucket_rows(db, model, start, end).items()}
+    by_kind = summaries.bucket_rows(db, model, start, end).items()
+    rows = {kind: summaries.received(found).total for kind, found in by_kind}
     mine = _batches(s.spec.model, start, end, clock)
     ours = set(log.execute(select(batches.c.batch_id).where(*mine)).scalars())
     counts: Counter[str] = Counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Literal
 
 from sqlalchemy import Connection, select
@@ -101,14 +102,14 @@ def _model(db: Connection, s: Subject, span: Period, now: datetime, *, whole: bo
         return plain
     drift = Track("drift", span_micros(spec.windows.drift))
     before = to_micros(span.start) - 2 * drift.length
-    rows = summaries.bucket_rows(db, state.id, before, to_micros(span.end))["predictions"]
+    rows = sorted(summaries.bucket_rows(db, state.id, before, to_micros(span.end))["predictions"])
     return ModelRecord(
         spec.model,
         s.clock,
         spec.in_scope,
         Period(from_micros(first), from_micros(end)),
         attributes,
-        tuple((from_micros(bucket), n) for bucket, n in sorted(rows.items())),
+        tuple((from_micros(b), summaries.received(found).total) for b, found in groupby(rows, key=lambda r: r.bucket)),
         tuple(Period(from_micros(a), from_micros(b)) for a, b in _measured(db, state.id, drift, before, span)),
         tuple(t for a in attributes for t in _tests(db, s, a, first, to_micros(now), span)),
         objective,

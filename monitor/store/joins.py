@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
+import pyarrow as pa
 from sqlalchemy import Connection, delete
 
 from monitor.fold.entries import Entries
-from monitor.fold.ids import Ids
 from monitor.fold.join import Stored
-from monitor.fold.rows import Outcomes
+from monitor.fold.rows import Ints, Outcomes
 from monitor.store.keys.cache import Cache
-from monitor.store.keys.runs import Runs
+from monitor.store.keys.cuts import blinded
+from monitor.store.keys.runs import Runs, Search
+from monitor.store.models import ModelState
 from monitor.store.tables import key_pages, key_rows, key_runs
 
 CACHED = 128 * 2**20        # bytes of pages and pieces that are held unpacked, for all models together
+KINDS = ("entries", "outcomes")
 FILTERS = 512 * 2**20       # bytes of filters: those of models that were not folded for longest are read again
+
+
+Place: TypeAlias = tuple[int, int]      # the model's cursor, and when something else last changed its joins
 
 
 class Joins:
     """One model's entries and outcomes. What is added is found at once, and written by ``flush``."""
 
-    def __init__(self, entries: Runs, outcomes: Runs, cursor: int) -> None:
+    def __init__(self, entries: Runs, outcomes: Runs, place: Place, blind_upto: int) -> None:
         self._entries = entries
         self._outcomes = outcomes
-        self.cursor = cursor        # of the model, when this was what the database has
+        self.place = place          # of the model, when this was what the database has
+        self.blind_upto = blind_upto
 
-    def entries(self, db: Connection, ids: Ids) -> Stored[Entries] | None:
+    def entries(self, db: Connection, search: Search) -> Stored[Entries] | None:
         """All stored predictions of these ids, of every version."""
-        asked, rows = self._entries.find(db, ids)
-        return None if rows is None else Stored(asked, Entries.read(rows))
+        asked, rows = self._entries.find(db, search)
+        if rows is None:
+            return None
+        return Stored(asked, Entries.read(rows, search.ids.hashes[asked]))
 
-    def outcomes(self, db: Connection, ids: Ids) -> Stored[Outcomes] | None:
+    def outcomes(self, db: Connection, search: Search) -> Stored[Outcomes] | None:
         """The outcomes that hold for these ids."""
-        asked, rows = self._outcomes.find(db, ids)
+        asked, rows = self._outcomes.find(db, search)
         if rows is None:
             return None
         last = np.flatnonzero(np.diff(asked, append=-1))        # what came later stands in place of what was there
-        return Stored(asked[last], Outcomes.read(rows).take(last))
+        return Stored(asked[last], Outcomes.read(rows, search.ids.hashes[asked]).take(last))
 
-    def add_entries(self, new: Entries) -> None:
-        self._entries.add(new.ids, new.columns())
-
-    def add_outcomes(self, new: Outcomes) -> None:
+    def add_entries(self, new: Entries, seqs: Ints) -> None:
+        """``seqs``: the segment of each row, never less than that of a row before; shape (rows,)."""
         if len(new):
-            self._outcomes.add(new.ids, new.columns())
+            self._entries.add(new.ids, blinded(new.columns().append_column("seq", pa.array(seqs)), self.blind_upto))
+
+    def add_outcomes(self, new: Outcomes, seqs: Ints) -> None:
+        if len(new):
+            self._outcomes.add(new.ids, new.columns().append_column("seq", pa.array(seqs)))
 
     def flush(self, db: Connection) -> None:
         self._entries.flush(db)
@@ -62,19 +75,27 @@ class JoinStore:
         self._cache = Cache(CACHED)
         self._open: dict[int, Joins] = {}
 
-    def take(self, db: Connection, model: int, cursor: int) -> Joins:
+    def take(self, db: Connection, model: ModelState) -> Joins:
         """A model's joins, for one transaction: ``settle`` gives them back once it is committed."""
-        held = self._open.pop(model, None)
-        if held is not None and held.cursor == cursor:
+        held = self._open.pop(model.id, None)
+        if held is not None and held.place == _place(model):
             return held
-        entries, outcomes = (Runs.load(db, model, kind, self._cache) for kind in ("entries", "outcomes"))
-        return Joins(entries, outcomes, cursor)
+        return self.load(db, model)
 
-    def settle(self, model: int, joins: Joins, cursor: int) -> None:
-        joins.cursor = cursor
-        self._open[model] = joins
+    def load(self, db: Connection, model: ModelState) -> Joins:
+        """What the database has, whatever is held of it."""
+        entries, outcomes = (Runs.load(db, model.id, kind, self._cache) for kind in KINDS)
+        return Joins(entries, outcomes, _place(model), model.blind_upto)
+
+    def settle(self, model: ModelState, joins: Joins) -> None:
+        joins.place = _place(model)
+        self._open[model.id] = joins
         while len(self._open) > 1 and sum(j.nbytes for j in self._open.values()) > FILTERS:
             del self._open[next(iter(self._open))]
+
+
+def _place(model: ModelState) -> Place:
+    return model.cursor, model.joins_at
 
 
 def forget(db: Connection, model: int) -> None:

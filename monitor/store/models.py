@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy import insert as sql_insert
 
 from monitor.model import FeatureType
 from monitor.store.tables import models
@@ -15,7 +16,9 @@ from monitor.store.tables import models
 class ModelState:
     """``clock`` is the latest instant known to the model: event time where ``event_clock`` is set (a replay), else the
     arrival of its data or the last tick. ``last_prediction`` is the latest event time of a prediction. Windows that end
-    by ``judged_from`` were there before the reference: they are measured and open nothing."""
+    by ``judged_from`` were there before the reference: they are measured and open nothing. Of windows that start before
+    ``measured_from`` rows or summaries were cut: they are measured no more. Of rows up to ``blind_upto`` the protected
+    attributes were cut; ``joins_at`` is when something other than the fold last changed what is kept under ids."""
 
     id: int
     name: str
@@ -29,9 +32,20 @@ class ModelState:
     reference_seq: int = 0
     reference: bytes | None = None
     judged_from: int = 0
+    measured_from: int = 0
+    blind_upto: int = 0
+    joins_at: int = 0
     features: dict[str, FeatureType] | None = None
     counts: dict[str, int] | None = None
     evaluated_at: int | None = None
+
+    def take_time(self, instant: int, *, replayed: bool) -> None:
+        """Move the clock on with data: to the latest event time of a replay (``replayed``), else to their arrival. A
+        model that has had live data is live: a backfill into it does not turn its clock back."""
+        begun = self.event_clock or self.clock > 0
+        self.event_clock = replayed and (self.event_clock or not begun)
+        if self.event_clock or not replayed:
+            self.clock = max(self.clock, instant)
 
     def count(self, new: Counter[str]) -> None:
         total = Counter(self.counts or {})
@@ -47,10 +61,22 @@ def load(db: Connection, name: str) -> ModelState | None:
     return None if row is None else ModelState(**row)
 
 
+def place(db: Connection, name: str) -> tuple[int, dict[str, FeatureType]]:
+    """How far a model is folded, and the features of its reference: what every batch asks for. No more is read."""
+    row = db.execute(select(models.c.cursor, models.c.features).where(models.c.name == name)).first()
+    return (0, {}) if row is None else (row.cursor, row.features or {})
+
+
 def create(db: Connection, name: str, number: int) -> ModelState:
     """The state of a model of which nothing is folded yet; ``number`` is its own in the log."""
-    db.execute(insert(models).values(id=number, name=name, features={}, counts={}))
+    db.execute(sql_insert(models).values(id=number, name=name, features={}, counts={}))
     return ModelState(number, name, features={}, counts={})
+
+
+def insert(db: Connection, state: ModelState) -> None:
+    """A state that was made elsewhere."""
+    create(db, state.name, state.id)
+    save(db, state)
 
 
 def save(db: Connection, state: ModelState) -> None:

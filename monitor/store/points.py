@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, upda
 from detectors.point import Measurement, MetricPoint, Reason
 from detectors.scope import Scope, Window
 from monitor.database import insert_many, upsert
+from monitor.store.numbers import last_id
 from monitor.store.tables import points, verdicts, windows
 from monitor.times import from_micros, to_micros
 from monitor.verdict import Verdict
@@ -31,8 +32,6 @@ class WindowState:
     dirty: bool = False
     at: int = 0
 
-
-_MODEL_BITS = 40       # a point's id is its model's number and its own within the model, whatever the models' order
 
 _WINDOW_VALUES = ["end", "revision", "coverage", "step", "settled", "dirty", "at"]
 
@@ -72,9 +71,7 @@ def add(db: Connection, model: int, family: str, new: Sequence[MetricPoint], jud
     start = to_micros(first.window.start)
     mine = (points.c.model == model) & (points.c.family == family) & (points.c.start == start)
     db.execute(update(points).where(mine, points.c.latest).values(latest=False))
-    low, high = model << _MODEL_BITS, (model + 1) << _MODEL_BITS
-    last = select(points.c.id).where(points.c.id.between(low, high)).order_by(points.c.id.desc()).limit(1)
-    top = db.execute(last).scalar() or low
+    top = last_id(db, points.c.id, model)
     rows = [(top + i, *_row(model, family, p)) for i, p in enumerate(new, start=1)]
     insert_many(db, points, _COLUMNS, rows)
     number = {(p.metric, p.scope): top + i for i, p in enumerate(new, start=1)}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
-from monitor.database import upsert
+from monitor.database import insert_many, upsert
+from monitor.store.numbers import last_id
 from monitor.store.tables import signals, streams
 
 
@@ -23,8 +24,9 @@ def save(db: Connection, model: int, stream: str, state: bytes) -> None:
 def add_signals(db: Connection, model: int, stream: str, found: Sequence[tuple[int, dict[str, Any]]]) -> None:
     """Record signals: each the instant at which it was seen, and its detail."""
     if found:
-        rows = [{"model": model, "stream": stream, "at": at, "detail": detail} for at, detail in found]
-        db.execute(insert(signals), rows)
+        top = last_id(db, signals.c.id, model)
+        rows = [(top + i, model, stream, at, detail) for i, (at, detail) in enumerate(found, start=1)]
+        insert_many(db, signals, ("id", "model", "stream", "at", "detail"), rows)
 
 
 def list_signals(db: Connection, model: int, limit: int = 200) -> list[dict[str, Any]]:

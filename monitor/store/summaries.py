@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -13,6 +14,7 @@ from detectors.summaries.space import Space
 from detectors.summaries.summary import Floats, Ints, Summary
 from monitor.database import insert_many
 from monitor.fold.join import SERVING
+from monitor.fold.sampling import Received, weigh
 from monitor.fold.strata import Stratum
 from monitor.store import rollups
 from monitor.store.tables import summaries
@@ -21,15 +23,27 @@ Kind = Literal["predictions", "outcomes"]
 
 
 class Dense(NamedTuple):
-    """A window's merged summary: ``n`` rows, counts over the whole space, sums."""
+    """A window's merged summary: the rows received, counts over the whole space, sums. Where these came at several
+    sampling rates, counts and sums are those of ``rows.effective`` rows."""
 
-    n: int
+    rows: Received
     counts: Ints
     sums: Floats
 
 
-def merge(db: Connection, model: int, kind: Kind, parts: dict[Stratum, Summary], rows: dict[Stratum, int]) -> None:
-    """Add summaries to the stored ones; ``rows`` says how many rows each part adds (or, negative, takes back)."""
+class BucketRows(NamedTuple):
+    """``n`` rows of one sampling rate in the bucket that starts at ``bucket``."""
+
+    bucket: int
+    rate: float
+    n: int
+
+
+def merge(
+    db: Connection, model: int, kind: Kind, parts: dict[Stratum, Summary], rows: dict[Stratum, int], seq: int = 0
+) -> None:
+    """Add summaries to the stored ones; ``rows`` says how many rows each part adds (or, negative, takes back), ``seq``
+    the last segment that they are of."""
     if not parts:
         return
     key = [summaries.c[name] for name in Stratum._fields]
@@ -41,9 +55,9 @@ def merge(db: Connection, model: int, kind: Kind, parts: dict[Stratum, Summary],
     for stratum, part in parts.items():
         n, data = stored.get(stratum, (0, None))
         total = part.to_bytes() if data is None else pack_more(data, part.cells, part.counts, part.sums)
-        values.append((model, kind, *stratum, n + rows[stratum], total))
-    columns = ("model", "kind", *Stratum._fields, "n", "data")
-    insert_many(db, summaries, columns, values, update=("n", "data"))
+        values.append((model, kind, *stratum, n + rows[stratum], seq, total))
+    columns = ("model", "kind", *Stratum._fields, "n", "seq", "data")
+    insert_many(db, summaries, columns, values, update=("n", "seq", "data"))
     rollups.outdate(db, model, kind, {s.bucket for s in parts if s.role == SERVING})
 
 
@@ -60,26 +74,30 @@ def window(
     cells, floats = (
         (space.predictions, space.prediction_sums) if kind == "predictions" else (space.outcomes, space.outcome_sums)
     )
-    counts, sums = packed_sum([data for _, data in parts], cells.size, floats.size)
-    return Dense(sum(n for n, _ in parts), counts, sums)
+    rows = Received.of((p.rate, p.n) for p in parts)
+    if not rows.mixed:
+        return Dense(rows, *packed_sum([p.data for p in parts], cells.size, floats.size))
+    alike = rollups.by_rate(parts).items()
+    strata = ((rate, *packed_sum([p.data for p in same], cells.size, floats.size)) for rate, same in alike)
+    return Dense(rows, *weigh(cells, rows, strata))
 
 
-def bucket_rows(db: Connection, model: int, start: int, end: int) -> dict[Kind, dict[int, int]]:
-    """How many serving rows each bucket of ``[start, end)`` has, predictions and joined outcomes apart."""
-    query = (
-        select(summaries.c.kind, summaries.c.bucket, func.sum(summaries.c.n))
-        .where(
-            summaries.c.model == model,
-            summaries.c.role == SERVING,
-            summaries.c.bucket >= start,
-            summaries.c.bucket < end,
-        )
-        .group_by(summaries.c.kind, summaries.c.bucket)
+def bucket_rows(db: Connection, model: int, start: int, end: int) -> dict[Kind, list[BucketRows]]:
+    """How many serving rows the buckets of ``[start, end)`` have, predictions and joined outcomes apart."""
+    query = select(summaries.c.kind, summaries.c.bucket, summaries.c.rate, summaries.c.n).where(
+        summaries.c.model == model,
+        summaries.c.role == SERVING,
+        summaries.c.bucket >= start,
+        summaries.c.bucket < end,
     )
-    found: dict[Kind, dict[int, int]] = {"predictions": {}, "outcomes": {}}
-    for kind, bucket, n in db.execute(query):
-        found[kind][bucket] = int(n)
+    found: dict[Kind, list[BucketRows]] = {"predictions": [], "outcomes": []}
+    for kind, *rows in db.execute(query):
+        found[kind].append(BucketRows(*rows))
     return found
+
+
+def received(rows: Iterable[BucketRows]) -> Received:
+    return Received.of((r.rate, r.n) for r in rows)
 
 
 def first_bucket(db: Connection, model: int) -> int | None:
@@ -111,9 +129,25 @@ def serving_buckets(db: Connection, model: int, after: int) -> list[int]:
     return list(db.execute(query.order_by(summaries.c.bucket)).scalars())
 
 
-def forget(db: Connection, model: int) -> None:
-    db.execute(delete(summaries).where(summaries.c.model == model))
-    rollups.forget(db, model)
+def forget(db: Connection, model: int, before: int | None = None) -> None:
+    """Delete a model's summaries, or those of the buckets before an instant."""
+    mine = summaries.c.model == model
+    db.execute(delete(summaries).where(mine if before is None else mine & (summaries.c.bucket < before)))
+    rollups.forget(db, model, before)
+
+
+def cut(db: Connection, model: int, upto: int) -> int | None:
+    """Delete the summaries in which no segment behind ``upto`` has rows: the start of the last bucket among them,
+    ``None`` where there are none."""
+    which = (summaries.c.model == model) & (summaries.c.seq <= upto)
+    found: list[tuple[Kind, int]] = [
+        (kind, bucket)
+        for kind, bucket in db.execute(select(summaries.c.kind, summaries.c.bucket).where(which).distinct())
+    ]
+    db.execute(delete(summaries).where(which))
+    for kind in {kind for kind, _ in found}:
+        rollups.outdate(db, model, kind, {bucket for k, bucket in found if k == kind})
+    return max((bucket for _, bucket in found), default=None)
 
 
 def row_counts(space: Space, kind: Kind, parts: dict[Stratum, Summary]) -> dict[Stratum, int]:

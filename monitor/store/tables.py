@@ -18,6 +18,8 @@ from sqlalchemy import (
     text,
 )
 
+from monitor.database.shape import PACKED
+
 metadata = MetaData()
 
 _ID = BigInteger().with_variant(Integer, "sqlite")
@@ -36,15 +38,19 @@ models = Table(
     Column("last_prediction", BigInteger, nullable=False, default=0),
     Column("declaration", Integer, nullable=False, default=0),
     Column("reference_seq", BigInteger, nullable=False, default=0),
-    Column("reference", LargeBinary),
+    Column("reference", LargeBinary, info=PACKED),
     Column("judged_from", BigInteger, nullable=False, default=0),
+    Column("measured_from", BigInteger, nullable=False, default=0),
+    Column("blind_upto", BigInteger, nullable=False, default=0),
+    Column("joins_at", BigInteger, nullable=False, default=0),
     Column("features", JSON, nullable=False, default=dict),
     Column("counts", JSON, nullable=False, default=dict),
     Column("evaluated_at", BigInteger),
 )
 
 # What the join keeps under a prediction_id: entries of predictions and outcomes. Rows lie in the order they came, from
-# ``start`` on; a run finds those from ``base`` on by hash, see monitor/store/keys.
+# ``start`` on, and ``seq`` is the segment of the last; a run finds those from ``base`` on by hash, see
+# monitor/store/keys.
 key_rows = Table(
     "key_rows",
     metadata,
@@ -52,7 +58,9 @@ key_rows = Table(
     Column("kind", String(12), primary_key=True),
     Column("start", BigInteger, primary_key=True, autoincrement=False),
     Column("n", Integer, nullable=False),
-    Column("data", LargeBinary, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False, info=PACKED),
+    Index("key_rows_by_seq", "model", "kind", "seq"),
 )
 
 key_runs = Table(
@@ -62,9 +70,9 @@ key_runs = Table(
     Column("kind", String(12), primary_key=True),
     Column("base", BigInteger, primary_key=True, autoincrement=False),
     Column("n", Integer, nullable=False),
-    Column("filter", LargeBinary, nullable=False),
-    Column("firsts", LargeBinary, nullable=False),
-    Column("sizes", LargeBinary, nullable=False),
+    Column("filter", LargeBinary, nullable=False, info=PACKED),
+    Column("firsts", LargeBinary, nullable=False, info=PACKED),
+    Column("sizes", LargeBinary, nullable=False, info=PACKED),
 )
 
 key_pages = Table(
@@ -74,10 +82,11 @@ key_pages = Table(
     Column("kind", String(12), primary_key=True),
     Column("base", BigInteger, primary_key=True, autoincrement=False),
     Column("page", Integer, primary_key=True, autoincrement=False),
-    Column("data", LargeBinary, nullable=False),
+    Column("data", LargeBinary, nullable=False, info=PACKED),
 )
 
 # One mergeable summary for each bucket of event time, version, role, sampling rate and kind (predictions, outcomes).
+# ``seq``: no segment behind it has rows in it.
 summaries = Table(
     "summaries",
     metadata,
@@ -88,12 +97,14 @@ summaries = Table(
     Column("role", String(12), primary_key=True),
     Column("rate", Float, primary_key=True),
     Column("n", BigInteger, nullable=False),
-    Column("data", LargeBinary, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False, info=PACKED),
+    Index("summaries_by_seq", "model", "seq"),
     sqlite_with_rowid=False,
 )
 
 # The serving role's summaries of a longer stretch in one, so that a long window reads few rows. Where ``data`` is null
-# it is still to be made: a bucket of it was written since.
+# it is still to be made: a bucket of it was written since. Such a row has the rate 0 and outdates the stretch's others.
 rollups = Table(
     "rollups",
     metadata,
@@ -101,8 +112,9 @@ rollups = Table(
     Column("kind", String(12), primary_key=True),
     Column("length", BigInteger, primary_key=True),
     Column("start", BigInteger, primary_key=True),
+    Column("rate", Float, primary_key=True),
     Column("n", BigInteger, nullable=False),
-    Column("data", LargeBinary),
+    Column("data", LargeBinary, info=PACKED),
     sqlite_with_rowid=False,
 )
 
@@ -219,7 +231,8 @@ incident_events = Table(
     Column("body", JSON, nullable=False),
 )
 
-# What became of a batch in the fold.
+# What became of a batch in the fold. ``skipped``: the rows of which nothing is kept under their ids, null where there
+# are none.
 folded = Table(
     "folded",
     metadata,
@@ -228,5 +241,38 @@ folded = Table(
     Column("seq", BigInteger, nullable=False),
     Column("counts", JSON, nullable=False),
     Column("conflicts", JSON, nullable=False),
+    Column("skipped", LargeBinary),
     Index("folded_by_model", "model", "seq"),
+)
+
+# Requests and responses that payload loggers sent one by one: the half that waits for the other, or no payload where
+# both came, so that one that comes again is told for a duplicate. Both are forgotten when they are old.
+halves = Table(
+    "halves",
+    metadata,
+    Column("model", Integer, primary_key=True, autoincrement=False),
+    Column("event_id", String(128), primary_key=True),
+    Column("node", String(128), primary_key=True),
+    Column("side", String(8), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("payload", LargeBinary),
+    Index("halves_by_age", "model", "at"),
+    sqlite_with_rowid=False,
+)
+
+# Rows that were taken, and that the fold could not take or found to contradict what is there (``kind``: refused,
+# conflict). The log has the rejects that were known at once.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("model", Integer, nullable=False),
+    Column("batch_id", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("field", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Index("refusals_by_model", "model", "id"),
+    Index("refusals_by_batch", "batch_id"),
 )

@@ -15,6 +15,7 @@ from incidents.commands import Clock
 from incidents.events import Actor, ActorKind
 from incidents.machine import decide
 from incidents.rules import RuleState
+from monitor.fold.sampling import Received, coverage
 from monitor.judge.defaults import VOLUME_HISTORY, volume_monitor
 from monitor.judge.measure import WindowData, measure
 from monitor.judge.respond import respond
@@ -35,13 +36,11 @@ RULE = Actor("vigil", ActorKind.RULE)
 
 
 class Change(NamedTuple):
-    """A window as it stands, what it is to become, and its rows with and without outcomes."""
+    """A window as it stands, and what it is to become."""
 
     track: Track
     window: WindowState
     after: WindowState
-    n: int
-    joined: int
 
 
 def note_touched(db: Connection, model: ModelState, watch: Watch, touched: Touched) -> None:
@@ -69,13 +68,13 @@ def changes(db: Connection, model: ModelState, watch: Watch, touched: Touched | 
     anew; in order. ``touched``: what came since this was last asked, where that is known: the rows of no other window
     are counted."""
     by_name = {track.name: track for track in watch.tracks}
-    known = [w for w in points.open_windows(db, model.id) if w.family in by_name]
+    known = [w for w in points.open_windows(db, model.id) if w.family in by_name and w.start >= model.measured_from]
     ends, there = points.last_window_ends(db, model.id), {(w.family, w.start) for w in known}
     fresh = [
         WindowState(track.name, start, end)
         for track in watch.tracks
         for start, end in _closing(db, model, track, ends.get(track.name, 0))
-        if (track.name, start) not in there
+        if (track.name, start) not in there and start >= model.measured_from
     ]
     delay = span_micros(watch.spec.label_delay)
     ahead = [w for w in (*known, *fresh) if touched is None or _may_change(w, touched, model.clock, delay)]
@@ -85,10 +84,10 @@ def changes(db: Connection, model: ModelState, watch: Watch, touched: Touched | 
     found = []
     for window in sorted(ahead, key=lambda w: (w.end, w.start, w.family)):
         track = by_name[window.family]
-        n, joined = (sum(c for b, c in rows[k].items() if window.start <= b < window.end) for k in _KINDS)
-        after = _next_state(window, track, joined / n if n else None, model.clock, delay)
+        joined, all_ = (_within(rows[kind], window) for kind in _KINDS)
+        after = _next_state(window, track, coverage(joined, all_), model.clock, delay)
         if after != window:
-            found.append(Change(track, window, after, n, joined))
+            found.append(Change(track, window, after))
     return found
 
 
@@ -97,7 +96,7 @@ def carry_out(db: Connection, model: ModelState, watch: Watch, found: Sequence[C
     judge_of = _Judge(db, model, watch)
     for change in found:
         points.save_window(db, model.id, change.after)
-        points_found = judge_of.measure(change.track, change.after, change.n, change.joined)
+        points_found = judge_of.measure(change.track, change.after)
         if change.after.settled and not change.window.settled:        # once a window, whatever its later revisions
             step_points(db, model.id, watch.spec, points_found)
     judge_of.save()
@@ -105,7 +104,11 @@ def carry_out(db: Connection, model: ModelState, watch: Watch, found: Sequence[C
         model.evaluated_at = model.clock
 
 
-_KINDS: tuple[summaries.Kind, summaries.Kind] = ("predictions", "outcomes")
+_KINDS: tuple[summaries.Kind, summaries.Kind] = ("outcomes", "predictions")
+
+
+def _within(rows: Sequence[summaries.BucketRows], window: WindowState) -> Received:
+    return summaries.received(r for r in rows if window.start <= r.bucket < window.end)
 
 
 def _may_change(window: WindowState, touched: Touched, clock: int, delay: int) -> bool:
@@ -159,15 +162,15 @@ class _Judge:
         self.stored: dict[str, RuleState] | None = None
         self.states: dict[str, RuleState] = {}
 
-    def measure(self, track: Track, state: WindowState, n: int, joined: int) -> list[MetricPoint]:
+    def measure(self, track: Track, state: WindowState) -> list[MetricPoint]:
         """A new revision of a window: its points, its verdicts, and what they mean for incidents."""
         db, model, space = self.db, self.model, self.watch.reference.space
         predictions = summaries.window(db, model.id, "predictions", space, state.start, state.end)
         outcomes = summaries.window(db, model.id, "outcomes", space, state.start, state.end)
         data = WindowData(
             Window(from_micros(state.start), from_micros(state.end)),
-            predictions.counts, predictions.sums, outcomes.counts, outcomes.sums, n, joined, state.settled,
-            state.revision, self._latest(track, state),
+            predictions.counts, predictions.sums, outcomes.counts, outcomes.sums, predictions.rows, outcomes.rows,
+            state.settled, state.revision, self._latest(track, state),
         )  # fmt: skip
         found = measure(self.watch, track.family, data)
         monitors = self._monitors(track, state)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,18 +13,21 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from detectors.summaries.space import Space
-from monitor.batch import Batch
+from monitor.batch import Batch, Reject
 from monitor.codecs.segment import from_ipc
 from monitor.database import upsert
 from monitor.fold.join import Folded, fold_outcomes, fold_predictions
 from monitor.fold.rows import Ints, read_outcomes, read_predictions
 from monitor.judge.watch import Watch
-from monitor.log.port import Segment
-from monitor.store import summaries
+from monitor.log.port import Part, Segment
+from monitor.model import ModelSpec
+from monitor.store import refusals, summaries
 from monitor.store.joins import Joins
+from monitor.store.keys.runs import Search
 from monitor.store.models import ModelState
 from monitor.store.tables import folded
 from monitor.times import span_micros
+from monitor.worker.exchanges import take_events
 from monitor.worker.streaming import step_values
 
 MOST_CONFLICTS = 100      # rows of a batch that are named as conflicts; all are counted
@@ -64,49 +69,98 @@ def fold_segments(
     db: Connection, model: ModelState, watch: Watch, joins: Joins, segments: Sequence[Segment]
 ) -> Touched:
     """Fold predictions or outcomes of segments that are alike: it is the same as to fold one after another, for what
-    they share is read and written once. Late rows are those whose drift window was closed before they came."""
-    space, spec, batch, first = watch.reference.space, watch.spec, batch_of(segments), segments[0]
+    they share is read and written once."""
+    batch, first = batch_of(segments), segments[0]
     if first.kind == "predictions":
-        rows = read_predictions(space, spec, batch.table, batch.protected)
-        known, waiting = joins.entries(db, rows.ids), None
-        # Only an orphan waits, or the outcome of another version's prediction of the same id.
-        if known is not None or (model.counts or {}).get("orphans", 0):
-            waiting = joins.outcomes(db, rows.ids)
-        result = fold_predictions(space, span_micros(spec.grain), rows, known, waiting, first.sampling_rate)
-        if result.entries is not None:
-            joins.add_entries(result.entries)
-            horizon = _clocks(model, segments)[result.kept]
-            result.count("late", result.kept[_late(watch, result.entries.buckets, horizon)])
-        timestamps = rows.timestamps
-        model.last_prediction = max(model.last_prediction, _latest(timestamps))
+        result, timestamps = _predictions(
+            db, model, watch, joins, batch, _clocks(model, segments), first.sampling_rate, seqs_of(segments)
+        )
     else:
-        truths = read_outcomes(space, spec, batch.table)
-        result = fold_outcomes(space, truths, joins.outcomes(db, truths.ids), joins.entries(db, truths.ids))
+        truths = read_outcomes(watch.reference.space, watch.spec, batch.table)
+        search = Search.of(truths.ids)
+        stored, predicted = joins.outcomes(db, search), joins.entries(db, search)
+        result = fold_outcomes(watch.reference.space, truths, stored, predicted)
         if result.outcomes is not None:
-            joins.add_outcomes(result.outcomes)
+            joins.add_outcomes(result.outcomes, seqs_of(segments)[result.kept])
         timestamps = truths.timestamps
-    # The model's clock goes to the latest event time in a replay, else to the arrival.
-    model.event_clock = first.event_clock
-    model.clock = max(model.clock, _latest(timestamps) if first.event_clock else segments[-1].received_at)
-    _store(db, model, space, result)
-    step_values(db, model.id, spec, result, batch.table)
+    model.take_time(_latest(timestamps) if first.event_clock else segments[-1].received_at, replayed=first.event_clock)
+    touched = _keep(db, model, watch, result, batch, segments[-1].seq)
+    _record(db, model, segments, result, np.asarray(batch.table.column("row")))
+    return touched
+
+
+def fold_events(
+    db: Connection, model: ModelState, watch: Watch, joins: Joins, spec: ModelSpec, segments: Sequence[Segment]
+) -> Touched:
+    """Fold the predictions that alike segments of events complete; ``spec``: the declaration of the segments."""
+    taken, touched, last = take_events(db, model, spec, segments), Touched(), segments[-1]
+    parts = [(segment, part) for segment in segments for part in segment.parts]
+    counts, conflicts = taken.counts, [list[int]() for _ in parts]
+    model.count(taken.total)
+    of = np.repeat(np.arange(len(segments)), [len(s.parts) for s in segments])       # the segment of each batch
+    clocks, seqs = _arrivals(model, segments)[of], np.array([s.seq for s in segments])[of]
+    model.take_time(last.received_at, replayed=False)
+    for one in taken.predictions:
+        mine = (clocks[one.parts], last.sampling_rate, seqs[one.parts])
+        result, _ = _predictions(db, model, watch, joins, one.batch, *mine)
+        touched.add(_keep(db, model, watch, result, one.batch, last.seq))
+        for name, n in result.counts.items():
+            for i, total in enumerate(np.bincount(one.parts, n, len(parts)).tolist()):
+                counts[i][name] += int(total)
+        for row in _conflicts(result).tolist():
+            conflicts[int(one.parts[row])].append(int(one.batch.table.column("row")[row].as_py()))
+    told = [_told(db, model, *parts[i], counts[i], conflicts[i]) for i in range(len(parts))]
+    db.execute(upsert(folded, ["seq", "counts", "conflicts"]), told)
+    return touched
+
+
+def _predictions(
+    db: Connection, model: ModelState, watch: Watch, joins: Joins, batch: Batch, clocks: Ints, rate: float, seqs: Ints
+) -> tuple[Folded, Ints]:
+    """Fold predictions; their instants beside what came of it. Late rows are those whose drift window was closed before
+    they came; ``clocks``: where the model's clock stood then; ``seqs``: the segment of each; shape (rows,)."""
+    rows = read_predictions(watch.reference.space, watch.spec, batch.table, batch.protected)
+    search = Search.of(rows.ids)
+    known, waiting = joins.entries(db, search), None
+    # Only an orphan waits, or the outcome of another version's prediction of the same id.
+    if known is not None or (model.counts or {}).get("orphans", 0):
+        waiting = joins.outcomes(db, search)
+    result = fold_predictions(
+        watch.reference.space, span_micros(watch.spec.grain), rows, known, waiting, rate
+    )
+    if result.entries is not None:
+        joins.add_entries(result.entries, seqs[result.kept])
+        result.count("late", result.kept[_late(watch, result.entries.buckets, clocks[result.kept])])
+    model.last_prediction = max(model.last_prediction, _latest(rows.timestamps))
+    return result, rows.timestamps
+
+
+def _keep(db: Connection, model: ModelState, watch: Watch, result: Folded, batch: Batch, seq: int) -> Touched:
+    """Store what a fold up to a segment changes but for the joins."""
+    _store(db, model, watch.reference.space, result, seq)
+    step_values(db, model.id, watch.spec, result, batch.table)
     model.count(result.total)
-    _record(db, model, segments, result)
     return Touched({s.bucket for s in result.predictions}, {s.bucket for s in result.joined})
 
 
 def note_waiting(db: Connection, model: ModelState, segments: Sequence[Segment]) -> None:
     """Rows that came before any reference: they are folded when one comes."""
     result = Folded(sum(s.rows for s in segments))
-    result.count("waiting_for_reference", np.arange(result.n))
-    _record(db, model, segments, result)
+    result.kept = np.arange(result.n)
+    result.count("waiting_for_reference", result.kept)
+    _record(db, model, segments, result, np.arange(result.n))
 
 
-def _store(db: Connection, model: ModelState, space: Space, result: Folded) -> None:
+def _store(db: Connection, model: ModelState, space: Space, result: Folded, seq: int) -> None:
     rows = summaries.row_counts(space, "predictions", result.predictions)
-    summaries.merge(db, model.id, "predictions", result.predictions, rows)
+    summaries.merge(db, model.id, "predictions", result.predictions, rows, seq)
     rows = summaries.row_counts(space, "outcomes", result.joined)
-    summaries.merge(db, model.id, "outcomes", result.joined, rows)
+    summaries.merge(db, model.id, "outcomes", result.joined, rows, seq)
+
+
+def seqs_of(segments: Sequence[Segment]) -> Ints:
+    """The segment of each row; shape (rows,)."""
+    return np.repeat(np.array([s.seq for s in segments]), [s.rows for s in segments])
 
 
 def _latest(timestamps: Ints) -> int:
@@ -114,10 +168,15 @@ def _latest(timestamps: Ints) -> int:
 
 
 def _clocks(model: ModelState, segments: Sequence[Segment]) -> Ints:
-    """Where the model's clock stood before each row's segment came; shape (rows,). Of a replay there is one."""
+    """Where the model's clock stood before each row's segment came; shape (rows,)."""
+    return np.repeat(_arrivals(model, segments), [s.rows for s in segments])
+
+
+def _arrivals(model: ModelState, segments: Sequence[Segment]) -> Ints:
+    """Where the model's clock stood before each segment came; shape (segments,). Of a replay there is one."""
     before = model.last_prediction if model.event_clock else model.clock
     arrived = np.maximum.accumulate([before, *(max(model.clock, s.received_at) for s in segments[:-1])])
-    return np.repeat(np.asarray(arrived, np.int64), [s.rows for s in segments])
+    return np.asarray(arrived, np.int64)
 
 
 def _late(watch: Watch, buckets: Ints, clocks: Ints) -> npt.NDArray[np.bool_]:
@@ -128,20 +187,63 @@ def _late(watch: Watch, buckets: Ints, clocks: Ints) -> npt.NDArray[np.bool_]:
     return np.asarray(buckets + span_micros(watch.spec.grain) <= closed)
 
 
-def _record(db: Connection, model: ModelState, segments: Sequence[Segment], result: Folded) -> None:
-    """What became of each batch of some segments, for those who ask."""
-    parts = [(segment.seq, part) for segment in segments for part in segment.parts]
+def _record(db: Connection, model: ModelState, segments: Sequence[Segment], result: Folded, rows: Ints) -> None:
+    """What became of each batch of some segments, for those who ask. ``rows``: the place of each in its request."""
+    parts = [(segment, part) for segment in segments for part in segment.parts]
     ends = np.cumsum([part.rows for _, part in parts])
     totals = {name: np.diff(np.cumsum(n)[ends - 1], prepend=0) for name, n in result.counts.items()}
-    conflicts = np.flatnonzero(result.counts.get("conflicts", np.zeros(0)))
-    rows = []
-    for i, ((seq, part), end) in enumerate(zip(parts, ends.tolist(), strict=True)):
-        mine = conflicts[slice(*np.searchsorted(conflicts, [end - part.rows, end]))] - (end - part.rows)
-        rows.append({
-            "batch_id": part.batch_id,
-            "model": model.id,
-            "seq": seq,
-            "counts": {name: int(n[i]) for name, n in totals.items() if n[i]},
-            "conflicts": mine[:MOST_CONFLICTS].tolist(),
-        })
-    db.execute(upsert(folded, ["seq", "counts", "conflicts"]), rows)      # a new reference folds all anew
+    conflicts, skipped = _conflicts(result), np.ones(result.n, np.bool_)
+    skipped[result.kept] = False
+    told = []
+    for i, ((segment, part), end) in enumerate(zip(parts, ends.tolist(), strict=True)):
+        mine = conflicts[slice(*np.searchsorted(conflicts, [end - part.rows, end]))]
+        counts = Counter({name: int(n[i]) for name, n in totals.items() if n[i]})
+        said = _told(db, model, segment, part, counts, rows[mine].tolist())
+        part_rows, part_skipped = rows[end - part.rows : end], skipped[end - part.rows : end]
+        told.append(said | {"skipped": pack_places(part_rows[part_skipped])})
+    db.execute(upsert(folded, ["seq", "counts", "conflicts", "skipped"]), told)      # a new reference folds all anew
+
+
+def pack_places(rows: Ints) -> bytes | None:
+    """Places in a request as bytes, ``None`` for none; ``unpack_places`` reads them.
+
+    >>> unpack_places(pack_places(np.array([3, 4, 9]))).tolist()
+    [3, 4, 9]
+    """
+    if not rows.size:
+        return None
+    steps = np.diff(rows, prepend=0).astype("<i4").tobytes()
+    return len(steps).to_bytes(4, "little") + bytes(pa.compress(steps, "zstd", asbytes=True))
+
+
+def unpack_places(data: bytes | None) -> Ints:
+    if data is None:
+        return np.empty(0, np.int64)
+    steps = pa.decompress(data[4:], int.from_bytes(data[:4], "little"), "zstd", asbytes=True)
+    return np.cumsum(np.frombuffer(steps, "<i4").astype(np.int64))
+
+
+def _told(
+    db: Connection, model: ModelState, segment: Segment, part: Part, counts: Counter[str], conflicts: list[int]
+) -> dict[str, Any]:
+    """What became of a batch; its conflicts are kept beside the rejects."""
+    why = _CONFLICT[segment.kind == "outcomes"]
+    refused = [Reject(row, *why) for row in conflicts[:MOST_CONFLICTS]]
+    refusals.add(db, model.id, part.batch_id, segment.received_at, "conflict", refused)
+    return {
+        "batch_id": part.batch_id,
+        "model": model.id,
+        "seq": segment.seq,
+        "counts": {name: n for name, n in counts.items() if n},
+        "conflicts": conflicts[:MOST_CONFLICTS],
+    }
+
+
+_CONFLICT = (
+    ("prediction_id", "is there already with other content, which counts; send another prediction under its own id"),
+    ("timestamp", "another outcome of this id has it; send a correction with a later timestamp"),
+)
+
+
+def _conflicts(result: Folded) -> Ints:
+    return np.flatnonzero(result.counts.get("conflicts", np.zeros(0)))

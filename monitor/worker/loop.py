@@ -18,6 +18,7 @@ from monitor.clock import Now
 from monitor.database import reading, writing
 from monitor.fold.digest import row_digests
 from monitor.judge.watch import Watch
+from monitor.log import cuts, seals
 from monitor.log.port import Command, Segment, Tick
 from monitor.log.sql import SqlLog, iter_segments
 from monitor.model import ModelSpec
@@ -25,16 +26,18 @@ from monitor.store import incidents, models, rollups, streams, summaries
 from monitor.store.joins import Joins, JoinStore
 from monitor.store.joins import forget as forget_joins
 from monitor.store.models import ModelState
-from monitor.times import from_micros, to_micros
+from monitor.times import from_micros, span_micros, to_micros
+from monitor.worker import exchanges
 from monitor.worker.evaluation import Change, carry_out, changes, note_touched
-from monitor.worker.folding import Touched, batch_of, fold_segments, note_waiting
+from monitor.worker.folding import Touched, batch_of, fold_events, fold_segments, note_waiting
 from monitor.worker.reference import build_reference
+from monitor.worker.restoring import Told, nobody, restore
 from monitor.worker.spaces import build_space, feature_types
 
 ROWS_A_COMMIT = 40_000      # enough to make a commit cheap, few enough that a reader of the incidents never waits long
 ROLLUPS_A_COMMIT = 8     # so that nobody waits long for the write lock
+EVENT_BYTES_AT_ONCE = 8 * 2**20     # bodies of events that are read together: JSON takes several times its text
 SEGMENTS_A_READ = 256
-NOTHING_FOLDED = -1         # the cursor of joins that were forgotten: what was held of them is not theirs any more
 
 logger = structlog.get_logger("vigil.worker")
 
@@ -54,13 +57,15 @@ class Worker:
         self.now = now
         self.timing = timing
         self.joins = JoinStore()
+        self._specs: dict[str, tuple[int, ModelSpec]] = {}
         self._watches: dict[tuple[str, int, int], Watch] = {}
 
     def step(self, name: str) -> int:
         """Fold the next segments of a model and judge what they close; the rows taken, 0 where there was nothing."""
+        self.restore(name)
         with writing(self.state) as db:
             model = self._state(db, name)
-            joins = self.joins.take(db, model.id, model.cursor)
+            joins = self.joins.take(db, model)
             lanes = self._lanes(model)
             changed, taken, touched = self._catch_up(db, model, lanes), 0, Touched()
             segments = self.log.read(name, model.cursor, SEGMENTS_A_READ)
@@ -77,8 +82,25 @@ class Worker:
             if changed or taken:
                 joins.flush(db)
                 models.save(db, model)
-        self.joins.settle(model.id, joins, model.cursor)
+        self.joins.settle(model, joins)
         return taken
+
+    def restore(self, name: str, told: Told = nobody) -> bool:
+        """Make a model's state again from its seal, where it is not there, or older than the seal is: as after a power
+        cut, for the state is not as durable as the log. Whether it was."""
+        with reading(self.log.engine) as db:
+            seal = seals.find(db, name)
+        if seal is None:
+            return False
+        with reading(self.state) as db:
+            found = models.load(db, name)
+        if found is not None and found.cursor >= seal.seq:
+            return False
+        at = to_micros(self.now())
+        made = restore(self.log, self.state, name, self.watch, lambda version: self.spec(name, version), at, told)
+        if made:
+            logger.info("restored", model=name, seq=seal.seq)
+        return made
 
     def roll_up(self, name: str) -> int:
         """Make some of the roll-ups that are wanting, for what reads long windows; how many were looked at."""
@@ -94,7 +116,7 @@ class Worker:
         at = to_micros(self.now())
         with reading(self.state) as db:
             model = models.load(db, name)
-            if model is None or not self._due(db, model, Touched(), at):
+            if model is None or not (self._due(db, model, Touched(), at) or exchanges.due(db, model, at)):
                 return False
         with writing(self.state) as db:
             model = self._state(db, name)
@@ -146,21 +168,22 @@ class Worker:
         """Judge what is due now. When that was is logged, since what follows depends on it."""
         at = to_micros(self.now())
         found = self._due(db, model, touched, at)
-        if found:
-            tick = self.log.append_tick(Tick(model.name, model.cursor, at))
-            model.clock, model.tick_cursor = max(model.clock, at), tick.seq
-            carry_out(db, model, self._watch(model), found)
+        if found or exchanges.due(db, model, at):
+            self._tick(db, model, self.log.append_tick(Tick(model.name, model.cursor, at)), found)
 
     def _due(self, db: Connection, model: ModelState, touched: Touched, at: int) -> list[Change]:
         if model.event_clock or model.reference is None:
             return []
-        return changes(db, replace(model, clock=max(model.clock, at)), self._watch(model), touched)
+        return changes(db, replace(model, clock=max(model.clock, at)), self.watch(model), touched)
 
-    def _tick(self, db: Connection, model: ModelState, tick: Tick) -> None:
+    def _tick(self, db: Connection, model: ModelState, tick: Tick, found: list[Change] | None = None) -> None:
+        """Let the model's clock go on to a tick; ``found``: what that changes, where it is known."""
         model.clock = max(model.clock, tick.at)
         model.tick_cursor = tick.seq
+        exchanges.expire(db, model, tick.at)
         if model.reference is not None:
-            carry_out(db, model, self._watch(model), changes(db, model, self._watch(model)))
+            watch = self.watch(model)
+            carry_out(db, model, watch, changes(db, model, watch) if found is None else found)
 
     def _take(
         self, db: Connection, model: ModelState, joins: Joins, group: Sequence[Segment], touched: Touched
@@ -173,18 +196,21 @@ class Worker:
         if model.reference is None:
             note_waiting(db, model, group)
             return joins
-        watch = self._watch(model)
-        new = fold_segments(db, model, watch, joins, group)
+        watch = self.watch(model)
+        if first.kind == "events":
+            new = fold_events(db, model, watch, joins, self.spec(model.name, first.declaration), group)
+        else:
+            new = fold_segments(db, model, watch, joins, group)
         note_touched(db, model, watch, new)
         touched.add(new)
-        if first.event_clock:
+        if model.event_clock:
             carry_out(db, model, watch, changes(db, model, watch, touched))
             touched.clear()
         return joins
 
     def _regrid(self, db: Connection, model: ModelState, joins: Joins, segment: Segment) -> Joins:
         """A new reference: its grid, and the whole log of the model folded anew onto it. The same one again is none."""
-        spec = self._spec(model.name, segment.declaration)
+        spec = self.spec(model.name, segment.declaration)
         if model.reference_seq and model.declaration == segment.declaration and self._same(model, segment):
             return joins
         batch = batch_of([segment])
@@ -196,18 +222,23 @@ class Worker:
         model.reference, model.reference_seq = reference.to_bytes(), segment.seq
         clock, last_prediction = model.clock, model.last_prediction
         model.clock = model.last_prediction = 0         # so that the refold calls late what was late then
+        model.event_clock = False
         model.counts = {}
-        for forget in (forget_joins, summaries.forget, streams.forget):
+        for forget in (forget_joins, summaries.forget, streams.forget, exchanges.forget):
             forget(db, model.id)
-        watch, joins = self._watch(model), self.joins.take(db, model.id, NOTHING_FOLDED)
+        watch, joins = self.watch(model), self.joins.load(db, model)
         folded = 0
         for earlier in iter_segments(self.log, model.name, segment.seq - 1):
-            if earlier.kind != "reference":
+            if earlier.kind == "events":
+                fold_events(db, model, watch, joins, self.spec(model.name, earlier.declaration), [earlier])
+                folded += earlier.rows
+            elif earlier.kind != "reference":
                 fold_segments(db, model, watch, joins, [earlier])
                 folded += earlier.rows
                 if folded >= ROWS_A_COMMIT:
                     joins.flush(db)
                     folded = 0
+        self._leave_out(db, model)
         model.clock, model.last_prediction = max(model.clock, clock), max(model.last_prediction, last_prediction)
         if is_first:        # what came before there was anything to compare with is measured, and opens nothing
             model.judged_from = model.clock
@@ -215,27 +246,43 @@ class Worker:
         logger.info("reference", model=model.name, rows=segment.rows, features=len(features))
         return joins
 
+    def _leave_out(self, db: Connection, model: ModelState) -> None:
+        """Of windows whose rows were cut from the log a refold knows a part only: they are measured no more, and keep
+        the points that they have."""
+        with reading(self.log.engine) as log:
+            cut_to = cuts.find(log, model.name).cut_to
+        grain = span_micros(self.watch(model).spec.grain)
+        model.measured_from = max(model.measured_from, -(-cut_to // grain) * grain)
+        summaries.forget(db, model.id, before=model.measured_from)
+
     def _same(self, model: ModelState, segment: Segment) -> bool:
         """Whether it has the rows of the reference in force. Ids do not count: those not sent are made up."""
-        before, after = batch_of(self.log.read(model.name, model.reference_seq - 1, 1)), batch_of([segment])
+        there = self.log.read(model.name, model.reference_seq - 1, 1)
+        if there[0].seq != model.reference_seq:     # it was erased to its last row
+            return False
+        before, after = batch_of(there), batch_of([segment])
         return np.array_equal(
             row_digests(before.table, before.protected), row_digests(after.table, after.protected)
         )
 
-    def _watch(self, model: ModelState) -> Watch:
+    def watch(self, model: ModelState) -> Watch:
         key = (model.name, model.reference_seq, model.declaration)
         watch = self._watches.get(key)
         if watch is None:
             assert model.reference is not None, "only a model with a reference is watched"
-            watch = Watch(self._spec(model.name, model.declaration), Reference.from_bytes(model.reference))
+            watch = Watch(self.spec(model.name, model.declaration), Reference.from_bytes(model.reference))
             others = {k: w for k, w in self._watches.items() if k[0] != model.name}
             self._watches = {**others, key: watch}      # in one go: the clock and the API look here from their threads
         return watch
 
-    def _spec(self, name: str, version: int) -> ModelSpec:
-        declaration = self.log.declaration(name, version)
-        assert declaration is not None, "a segment names a declaration that was made before it"
-        return ModelSpec.from_dict(declaration.body)
+    def spec(self, name: str, version: int) -> ModelSpec:
+        """A version of a model's declaration, which never changes: that of the last one is held for each model."""
+        held = self._specs.get(name)
+        if held is None or held[0] != version:
+            declaration = self.log.declaration(name, version)
+            assert declaration is not None, "a segment names a declaration that was made before it"
+            held = self._specs[name] = (version, ModelSpec.from_dict(declaration.body))
+        return held[1]
 
 
 def alike(segments: Sequence[Segment], stops: Set[int]) -> Iterator[list[Segment]]:
@@ -244,7 +291,8 @@ def alike(segments: Sequence[Segment], stops: Set[int]) -> Iterator[list[Segment
     group: list[Segment] = []
     for segment in segments:
         if group and not (_alike(group[0], segment) and stops.isdisjoint(range(group[-1].seq, segment.seq))
-                          and sum(s.rows for s in group) < ROWS_A_COMMIT):  # fmt: skip
+                          and sum(s.rows for s in group) < ROWS_A_COMMIT
+                          and sum(map(_body_bytes, group)) < EVENT_BYTES_AT_ONCE):  # fmt: skip
             yield group
             group = []
         group.append(segment)
@@ -255,11 +303,16 @@ def alike(segments: Sequence[Segment], stops: Set[int]) -> Iterator[list[Segment
 def _alike(a: Segment, b: Segment) -> bool:
     same = (a.kind, a.declaration, a.sampling_rate, a.protected is None)
     return (
-        a.kind in ("predictions", "outcomes")
+        a.kind in ("predictions", "outcomes", "events")
         and not a.event_clock
         and not b.event_clock
         and same == (b.kind, b.declaration, b.sampling_rate, b.protected is None)
     )
+
+
+def _body_bytes(segment: Segment) -> int:
+    """How much the bodies of its events come to; 0 where it has none."""
+    return sum(part.envelope.get("bytes", 0) for part in segment.parts) if segment.kind == "events" else 0
 
 
 def _place(entry: Command | Tick) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from monitor.worker.housekeeping import Housekeeping
 from monitor.worker.loop import Worker
 
 AFTER_A_FAULT = 1.0      # seconds before what failed is tried again
@@ -19,17 +20,21 @@ logger = structlog.get_logger("vigil.worker")
 class WorkerThread(threading.Thread):
     """One step of each model in turn, so that the flood of one does not starve another, nor its fault stop it.
 
-    APScheduler is the clock, and nothing else: its one job asks each model whether time alone has closed a window. It
-    may come late or twice, for a tick is taken under the state's write lock and changes nothing that is done already.
+    APScheduler is the clock, and nothing else: one job asks each model whether time alone has closed a window, another
+    does the housekeeping. They may come late or twice, for what they do is taken under the state's write lock and
+    changes nothing that is done already.
     """
 
-    def __init__(self, worker: Worker, tick_seconds: float) -> None:
+    def __init__(self, worker: Worker, tick_seconds: float, house: Housekeeping | None = None) -> None:
         super().__init__(name="vigil-worker", daemon=True)
         self.worker = worker
         self.tick_seconds = tick_seconds
         self.last_round: datetime | None = None      # without a fault: what shows that the worker is alive
         self._clock = BackgroundScheduler(timezone=UTC)
         self._clock.add_job(self._tick, "interval", seconds=tick_seconds, coalesce=True, max_instances=1)
+        self._house = house
+        if house is not None:
+            self._clock.add_job(house, "interval", seconds=tick_seconds, coalesce=True, max_instances=1)
         self._wake = threading.Event()
         self._ending = threading.Event()
 
@@ -40,6 +45,8 @@ class WorkerThread(threading.Thread):
         """Stop after the transaction under way; what is left is folded at the next start."""
         self._ending.set()
         self._wake.set()
+        if self._house is not None:
+            self._house.stop()
         self.join(timeout=60)
 
     def run(self) -> None:

@@ -187,7 +187,8 @@ def test_in_ci_a_skip_fails_the_run(tmp_path: Path, ci: str, code: int) -> None:
         "def test_run():\n    pass\n",
         "utf-8",
     )
-    env = {"PATH": str(tmp_path), "CI": ci}      # no chromium there
+    support = f"{ROOT / 'tests' / 'support'}:{ROOT}"
+    env = {"PATH": str(tmp_path), "CI": ci, "PYTHONPATH": support}      # no chromium there
     command = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code, done.stdout + done.stderr

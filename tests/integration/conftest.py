@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pyarrow as pa
 import pytest
 import structlog
+from databases import Deployment
 
 from api.server import create
 from monitor import logs
@@ -176,9 +176,9 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(deployment: Deployment) -> Settings:
     """A test overrides this fixture where it needs other limits."""
-    return Settings(data_dir=tmp_path / "vigil", worker="none")
+    return deployment.settings()
 
 
 @pytest.fixture

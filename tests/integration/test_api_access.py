@@ -20,6 +20,7 @@ ROUTES = [
     ("GET", "/v1/models/churn/points", "read"),
     ("GET", "/v1/models/churn/rejects", "read"),
     ("GET", "/v1/models/churn/report?from=2026-07-01T00:00:00Z&to=2026-07-02T00:00:00Z", "read"),
+    ("GET", "/v1/models/churn/erasures", "admin"),
     ("GET", "/v1/batches/b_1", "read"),
     ("GET", "/v1/incidents", "read"),
     ("GET", "/v1/incidents/inc_1", "read"),

@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 
 from monitor.store import tables
 
+pytestmark = pytest.mark.both_databases
+
 ARROW = "application/vnd.apache.arrow.stream"
 EARLY, MIDDLE, LATE = (f"2026-07-01T0{hour}:00:00Z" for hour in (6, 7, 8))
 

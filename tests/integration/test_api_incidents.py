@@ -51,6 +51,7 @@ def test_a_machine_may_not_do_what_a_person_answers_for(service: Any, problem: A
     assert kinds[-2:] == ["commented", "assigned"]
 
 
+@pytest.mark.both_databases
 def test_a_person_takes_it_from_open_to_closed_and_every_repeat_says_that_it_did_nothing(
     service: Any, opened: str
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_person_takes_it_from_open_to_closed_and_every_repeat_says_that_it_did
     assert shown["causes"][0]["name"] == "plan"
 
 
+@pytest.mark.both_databases
 def test_incidents_are_found_by_state_model_and_severity(service: Any, opened: str) -> None:
     def found(query: str) -> list[str]:
         return [i["id"] for i in service.client.get(f"/v1/incidents?{query}").json()["incidents"]]
@@ -142,6 +144,7 @@ def test_broken_json_and_an_unknown_incident(service: Any, problem: Any) -> None
         problem(call, 404, "not-found")
 
 
+@pytest.mark.both_databases
 def test_a_command_that_was_logged_before_a_kill_is_carried_out_once(service: Any, opened: str) -> None:
     from monitor.log.port import Command
     from monitor.times import to_micros

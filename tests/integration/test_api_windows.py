@@ -73,6 +73,7 @@ def filled(service: Any) -> Any:
     return service
 
 
+@pytest.mark.both_databases
 def test_the_explanation_names_what_moved_and_never_a_protected_attribute(filled: Any, ask: Ask) -> None:
     found = ask("explanation")
     assert found["auc"]["value"] > 0.95
@@ -209,6 +210,7 @@ def test_a_model_without_a_reference_and_a_window_off_the_grain_are_refused(
     problem(service.client.get(url, params=DAY | asked, headers=service.key("ingest")), 403, "forbidden")
 
 
+@pytest.mark.both_databases
 def test_a_report_has_what_was_asked_for_alone_and_refuses_what_is_not_measured(
     filled: Any, ask: Ask, problem: Any
 ) -> None:

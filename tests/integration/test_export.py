@@ -16,6 +16,8 @@ from incidents.verdict import Fingerprint, Kind, Severity
 from monitor.database import writing
 from monitor.store import incidents, models
 
+pytestmark = pytest.mark.both_databases
+
 RULE = Actor("vigil", ActorKind.RULE)
 PACK = "/v1/exports/management-review"
 

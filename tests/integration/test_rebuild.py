@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import census
 import numpy as np
+import pytest
+from databases import Deployment
 from inprocess import declare, fold, open_vigil, take
 from sqlalchemy import Connection
 from state import EXACT, contents, differing
@@ -16,6 +17,8 @@ from incidents.commands import Acknowledge, Comment
 from monitor.access import Principal
 from monitor.app import App
 from monitor.store import incidents
+
+pytestmark = pytest.mark.both_databases
 
 PERSON = Principal("ana", "person", frozenset({"operate"}), None)
 ALL = (*EXACT, "models", "folded")
@@ -31,20 +34,19 @@ class Hands:
         return self.at
 
 
-def _rebuilt(folder: Path, now: Hands, model: str) -> dict[str, list[str]]:
-    """What the log alone makes, after the state's database is gone."""
-    for file in folder.glob("vigil.db*"):
-        file.unlink()
-    vigil = open_vigil(folder, now)
+def _rebuilt(deployment: Deployment, now: Hands, model: str) -> dict[str, list[str]]:
+    """What the log alone makes, after the state is gone."""
+    deployment.drop_state()
+    vigil = open_vigil(deployment, now)
     fold(vigil, model)
     found = contents(vigil.state, ALL)
     vigil.stop()
     return found
 
 
-def test_a_replay_rebuilt_from_the_log_gives_the_same_points_and_incidents(tmp_path: Path) -> None:
+def test_a_replay_rebuilt_from_the_log_gives_the_same_points_and_incidents(deployment: Deployment) -> None:
     now = Hands(datetime(2026, 11, 1, tzinfo=UTC))
-    vigil = open_vigil(tmp_path, now)
+    vigil = open_vigil(deployment, now)
     declare(vigil, census.declaration())
     take(vigil, census.MODEL, [census.reference()])
     acknowledged = False
@@ -63,13 +65,13 @@ def test_a_replay_rebuilt_from_the_log_gives_the_same_points_and_incidents(tmp_p
     assert acknowledged
     assert len(first["incidents"]) >= 1, "the cut holds the group quarters"
     assert any('"acknowledged"' in e for e in first["incident_events"])
-    again = _rebuilt(tmp_path, now, census.MODEL)
+    again = _rebuilt(deployment, now, census.MODEL)
     assert differing(first, again) == {}
 
 
-def test_ticks_and_commands_take_effect_again_where_they_did(tmp_path: Path) -> None:
+def test_ticks_and_commands_take_effect_again_where_they_did(deployment: Deployment) -> None:
     now = Hands(datetime(2026, 3, 2, tzinfo=UTC))
-    vigil = open_vigil(tmp_path, now)
+    vigil = open_vigil(deployment, now)
     declare(vigil, json.dumps(_SMALL).encode())
     rng = np.random.default_rng(7)
     _send(vigil, "reference", _rows(rng, now.at - timedelta(days=30), 3_000, 0.0))
@@ -92,13 +94,13 @@ def test_ticks_and_commands_take_effect_again_where_they_did(tmp_path: Path) -> 
     vigil.stop()
     assert any("Drift in x" in i for i in first["incidents"])
     assert any("Volume: row count 0" in i for i in first["incidents"]), "silence is an incident of its own kind"
-    again = _rebuilt(tmp_path, now, "small")
+    again = _rebuilt(deployment, now, "small")
     assert differing(first, again) == {}
 
 
-def test_models_that_were_folded_in_turn_come_out_the_same(tmp_path: Path) -> None:
+def test_models_that_were_folded_in_turn_come_out_the_same(deployment: Deployment) -> None:
     now = Hands(datetime(2026, 3, 2, tzinfo=UTC))
-    vigil = open_vigil(tmp_path, now)
+    vigil = open_vigil(deployment, now)
     names = ("zebra", "aardvark")       # declared in another order than the worker goes by
     for name in names:
         declare(vigil, json.dumps(_SMALL | {"model": name}).encode())
@@ -114,9 +116,8 @@ def test_models_that_were_folded_in_turn_come_out_the_same(tmp_path: Path) -> No
     first = contents(vigil.state, ALL)
     vigil.stop()
     assert len({json.loads(p)["model"] for p in first["points"]}) == 2
-    for file in tmp_path.glob("vigil.db*"):
-        file.unlink()
-    vigil = open_vigil(tmp_path, now)
+    deployment.drop_state()
+    vigil = open_vigil(deployment, now)
     for name in vigil.log.models():
         fold(vigil, name)
     assert differing(first, contents(vigil.state, ALL)) == {}

@@ -48,6 +48,7 @@ def test_it_asks_for_no_key_and_speaks_the_format_that_is_asked_for(service: Any
     assert len(list(parse_openmetrics(asked.text))) > 50
 
 
+@pytest.mark.both_databases
 def test_totals_are_those_of_the_records(watched: Any) -> None:
     found = scrape(watched)
     counts = watched.counts()
@@ -60,6 +61,7 @@ def test_totals_are_those_of_the_records(watched: Any) -> None:
     assert value(found, "vigil_log_append_duration_seconds_count") == 3
 
 
+@pytest.mark.both_databases
 def test_what_waits_is_a_backlog_with_an_age(watched: Any) -> None:
     watched.post("predictions", [watched.prediction(500), watched.prediction(501)])
     watched.clock.move(minutes=2)
@@ -70,6 +72,7 @@ def test_what_waits_is_a_backlog_with_an_age(watched: Any) -> None:
     assert value(scrape(watched), "vigil_fold_lag_seconds", model="churn") == 0
 
 
+@pytest.mark.both_databases
 def test_rejects_are_counted(service: Any) -> None:
     service.reference()
     service.post("predictions", [service.prediction(1), service.prediction(2, prediction_score=7)])
@@ -105,6 +108,7 @@ def test_no_group_id_or_key_is_on_the_page(watched: Any) -> None:
     assert "group:" not in "".join(values)
 
 
+@pytest.mark.both_databases
 def test_no_value_is_nan_or_infinite(watched: Any) -> None:
     assert all(math.isfinite(v) for v in scrape(watched).values())
 

@@ -6,9 +6,10 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wire_bodies import arrow_body, as_json_row, bodies, columns_body, csv_body, ndjson_body, parquet_body
 
 from monitor.batch import Batch
 from monitor.codecs import decode, from_ipc, normalise, to_ipc
@@ -17,12 +18,15 @@ from monitor.model import ModelSpec, Schema
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SPEC = ModelSpec.from_dict({
-    "model": "m", "task": "binary_classification", "features": {"n": "numeric", "c": "categorical", "i": "categorical"},
+    "model": "m", "task": "binary_classification",
+    "features": {"n": "numeric", "c": "categorical", "i": "categorical", "b": "categorical", "f": "categorical"},
     "favourable": 1, "protected_attributes": {"sex": {}},
 })  # fmt: skip
 SCHEMA = Schema(SPEC, SPEC.features)
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
+# CSV has no types: a text that is written as a boolean or a whole float is read as one.
+names = words.filter(lambda word: word.lower() not in ("true", "false") and not word.endswith(".0"))
 rows = st.fixed_dictionaries({
     "prediction_id": st.none() | words,
     "timestamp": st.datetimes(datetime(1970, 1, 1), datetime(2026, 7, 1)),  # noqa: DTZ001  (the strategy asks for it)
@@ -31,61 +35,27 @@ rows = st.fixed_dictionaries({
     "model_version": st.none() | words,
     "role": st.sampled_from(["champion", "challenger", "shadow"]),
     "features.n": st.none() | st.floats(allow_nan=False, allow_infinity=False),
-    "features.c": st.none() | words,
+    "features.c": st.none() | names,
     "features.i": st.none() | st.integers(-(2**53), 2**53),
+    "features.b": st.none() | st.booleans(),
+    "features.f": st.none() | st.floats(allow_nan=False, allow_infinity=False),
     "features.undeclared": st.booleans(),
-    "tags.state": st.none() | words,
+    "tags.state": st.none() | names,
     "protected.sex": st.none() | st.sampled_from(["f", "m"]),
 })  # fmt: skip
 bad_rows = st.sampled_from([
     5, None, {}, {"prediction_id": ""}, {"prediction_id": "x", "timestamp": "yesterday", "prediction_score": 1},
     {"timestamp": "2026-07-01T00:00:00Z", "prediction_score": 2}, {"timestamp": 1, "features": {"c": [1]}},
-    {"timestamp": "2026-07-01T00:00:00Z", "prediction_score": 0.5, "features": {"n": "x"}},
+    {"timestamp": "2026-07-01T00:00:00Z", "prediction_score": 0.5, "protected": {"sex": [1]}},
 ])  # fmt: skip
 
 
-def as_json_row(row: dict[str, Any]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, value in row.items():
-        value = value.isoformat() + "Z" if isinstance(value, datetime) else value
-        outer, dot, inner = name.partition(".")
-        if dot:
-            out.setdefault(outer, {})[inner] = value
-        else:
-            out[name] = value
-    return out
+def read(media: str, body: bytes) -> Batch:
+    return normalise(decode(media, body, "predictions", {}), SCHEMA, "predictions", "B", NOW)
 
 
 def from_rows(sent: list[Any]) -> Batch:
-    columns = decode("application/json", json.dumps(sent).encode(), "predictions", {})
-    return normalise(columns, SCHEMA, "predictions", "B", NOW)
-
-
-def from_columns(sent: list[dict[str, Any]]) -> Batch:
-    columns = {name: [row[name] for row in sent] for name in sent[0]}
-    columns["timestamp"] = [t.isoformat() + "Z" for t in columns["timestamp"]]
-    body = json.dumps({"columns": columns}).encode()
-    return normalise(decode("application/json", body, "predictions", {}), SCHEMA, "predictions", "B", NOW)
-
-
-def arrow_body(sent: list[dict[str, Any]], per_batch: int, nested: bool) -> bytes:
-    columns: dict[str, Any] = {name: pa.array([row[name] for row in sent]) for name in sent[0]}
-    columns["timestamp"] = columns["timestamp"].cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
-    columns["protected.sex"] = pa.array([row["protected.sex"] for row in sent], pa.string()).dictionary_encode()
-    if nested:
-        names = [name for name in columns if name.startswith("features.")]
-        arrays = [columns.pop(name) for name in names]
-        columns["features"] = pa.StructArray.from_arrays(arrays, [name.removeprefix("features.") for name in names])
-    table = pa.table(columns)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=per_batch)
-    return bytes(sink.getvalue())
-
-
-def from_arrow(body: bytes) -> Batch:
-    columns = decode("application/vnd.apache.arrow.stream", body, "predictions", {})
-    return normalise(columns, SCHEMA, "predictions", "B", NOW)
+    return read("application/json", json.dumps(sent).encode())
 
 
 def same(a: Batch, b: Batch) -> None:
@@ -97,13 +67,53 @@ def same(a: Batch, b: Batch) -> None:
 
 
 @settings(deadline=None)      # Arrow loads pandas at its first array, where that is installed
-@given(sent=st.lists(rows, min_size=1, max_size=12), per_batch=st.integers(1, 5), nested=st.booleans())
-def test_every_format_gives_the_same_batch(sent: list[dict[str, Any]], per_batch: int, nested: bool) -> None:
-    by_rows = from_rows([as_json_row(row) for row in sent])
+@given(sent=st.lists(rows, min_size=1, max_size=12), each=st.integers(1, 5), nested=st.booleans(),
+       page=st.sampled_from(["1.0", "2.0"]))  # fmt: skip
+def test_every_format_gives_the_same_batch(sent: list[dict[str, Any]], each: int, nested: bool, page: str) -> None:
+    as_rows = [as_json_row(row) for row in sent]
+    by_rows = from_rows(as_rows)
     assert by_rows.accepted == len(sent)
-    same(by_rows, from_columns(sent))
-    same(by_rows, from_arrow(arrow_body(sent, per_batch, nested)))
+    same(by_rows, read("application/json", columns_body(sent)))
+    same(by_rows, read("application/x-ndjson", ndjson_body(as_rows)))
+    same(by_rows, read("text/csv", csv_body(sent)))
+    same(by_rows, read("application/vnd.apache.arrow.stream", arrow_body(sent, each, nested)))
+    same(by_rows, read("application/vnd.apache.parquet", parquet_body(sent, each, nested, page)))
     assert from_ipc(to_ipc(by_rows.table)).equals(by_rows.table)
+
+
+wrong = st.sampled_from([None, 0.5, 7, "forty", "4 0", "0x10", "1,5"])
+
+
+@settings(deadline=None)
+@given(sent=st.lists(st.tuples(rows, wrong), min_size=1, max_size=8))
+def test_a_mistyped_feature_is_told_alike_in_every_format_that_can_hold_one(sent: list[tuple[Any, Any]]) -> None:
+    mixed = [row | {"features.n": value} for row, value in sent]
+    as_rows = [as_json_row(row) for row in mixed]
+    by_rows = from_rows(as_rows)
+    assert by_rows.accepted == len(sent)
+    assert by_rows.notes.get("mistyped", {}).get("features.n", 0) == sum(isinstance(v, str) for _, v in sent)
+    same(by_rows, read("application/json", columns_body(mixed)))
+    same(by_rows, read("application/x-ndjson", ndjson_body(as_rows)))
+    same(by_rows, read("text/csv", csv_body(mixed)))
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1, "1"), (21.0, "21.0"), (21.0, "21"), (-0.0, "-0.0"), (0.1, "0.1"), (1e22, "1e+22"), (2.0**53, str(2.0**53)),
+        (True, "True"), (False, "false"), ("02139", "02139"), ("1.10", "1.10"), (-7, "-7"), (2**70, str(2**70)),
+    ],
+)  # fmt: skip
+def test_an_identity_sent_as_json_and_as_csv_is_a_duplicate(value: Any, written: str) -> None:
+    features = {"c": value, "n": value if isinstance(value, int | float) and not isinstance(value, bool) else None}
+    row = {"prediction_id": "0042", "model_version": "1.0", "timestamp": "2026-06-01T02:00:00.1+02:00",
+           "prediction_label": value, "prediction_score": 0.25, "features": features}  # fmt: skip
+    number = "" if features["n"] is None else written
+    names = "prediction_id,model_version,timestamp,prediction_label,prediction_score,features.c,features.n"
+    line = f"0042,1.0,2026-06-01T00:00:00.100000Z,{written},.25,{written},{number}"
+    by_csv = read("text/csv", f"{names}\r\n{line}\r\n".encode())
+    assert by_csv.table["prediction_id"].to_pylist() == ["0042"]
+    same(from_rows([row]), by_csv)
 
 
 @settings(deadline=None)
@@ -125,9 +135,9 @@ def test_bad_rows_change_nothing_about_good_ones(good: list[dict[str, Any]], bad
 @settings(deadline=None)
 @given(sent=st.lists(rows, min_size=1, max_size=6), cut=st.floats(0, 1, exclude_max=True))
 def test_a_cut_body_is_never_taken(sent: list[dict[str, Any]], cut: float) -> None:
-    text = json.dumps([as_json_row(row) for row in sent]).encode()
-    stream = arrow_body(sent, 2, False)
-    for media, body in (("application/json", text), ("application/vnd.apache.arrow.stream", stream)):
+    for media, body in bodies(sent).items():
+        if media in ("application/x-ndjson", "text/csv"):
+            continue        # whose lines have no end but that of the body: HTTP tells whether it came whole
         try:
             decode(media, body[: int(cut * len(body))], "predictions", {})
         except MalformedBody:

@@ -26,7 +26,9 @@ from monitor.fold.strata import Stratum, merge_into
 from monitor.model import ModelSpec
 from monitor.store import tables
 from monitor.store.joins import Joins, JoinStore
+from monitor.store.models import ModelState
 from monitor.store.keys import runs
+from monitor.store.keys.runs import Search
 
 SPACE = Space(
     "binary_classification",
@@ -105,7 +107,7 @@ class Store:
     def take(self, batch: list[Prediction | Truth]) -> None:
         """A batch holds rows of one kind; a mixed one is cut where the kind changes. Every third transaction begins
         anew from the database."""
-        joins = self.store.take(self.db, 1, self.batches)
+        joins = self.store.take(self.db, ModelState(1, "m", cursor=self.batches))
         while batch:
             kind = type(batch[0])
             n = next((i for i, row in enumerate(batch) if type(row) is not kind), len(batch))
@@ -113,22 +115,23 @@ class Store:
             self._predictions(joins, part) if kind is Prediction else self._truths(joins, part)  # type: ignore[arg-type]
         joins.flush(self.db)
         self.batches += 1
-        self.store.settle(1, joins, self.batches if self.batches % 3 else -1)
+        self.store.settle(ModelState(1, "m", cursor=self.batches if self.batches % 3 else -1), joins)
 
     def _predictions(self, joins: Joins, part: list[Prediction]) -> None:
         table, protected = as_tables(part)
         rows = read_predictions(SPACE, SPEC, table, protected)
-        known, waiting = joins.entries(self.db, rows.ids), joins.outcomes(self.db, rows.ids)
+        known, waiting = joins.entries(self.db, Search.of(rows.ids)), joins.outcomes(self.db, Search.of(rows.ids))
         result = fold_predictions(SPACE, GRAIN, rows, known, waiting)
         if result.entries is not None:
-            joins.add_entries(result.entries)
+            joins.add_entries(result.entries, np.full(len(result.entries), self.batches + 1))
         self._add(result)
 
     def _truths(self, joins: Joins, part: list[Truth]) -> None:
         rows = read_outcomes(SPACE, SPEC, as_outcomes(part))
-        result = fold_outcomes(SPACE, rows, joins.outcomes(self.db, rows.ids), joins.entries(self.db, rows.ids))
+        search = Search.of(rows.ids)
+        result = fold_outcomes(SPACE, rows, joins.outcomes(self.db, search), joins.entries(self.db, search))
         assert result.outcomes is not None
-        joins.add_outcomes(result.outcomes)
+        joins.add_outcomes(result.outcomes, np.full(len(result.outcomes), self.batches + 1))
         new = result.outcomes
         assert new.labels is not None
         times = zip(new.timestamps.tolist(), new.labels.tolist(), strict=True)

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from arrivals import ARROW, Post
+from databases import Deployment
 
 from monitor import queries
 from monitor.app import App
 from monitor.clock import system_clock
 from monitor.model import parse_declaration
-from monitor.settings import Settings
 from monitor.times import to_micros
 
 
-def open_vigil(folder: Path, now: Callable[[], datetime] = system_clock) -> App:
-    """An App whose worker runs only when it is told to."""
-    vigil = App(Settings(data_dir=folder, worker="none"), now)
+def open_vigil(where: Path | Deployment, now: Callable[[], datetime] = system_clock) -> App:
+    """An App whose worker runs only when it is told to; in a folder, it keeps its databases there."""
+    deployment = where if isinstance(where, Deployment) else Deployment(where)
+    vigil = App(deployment.settings(), now)
     vigil.writer.start()
     return vigil
 

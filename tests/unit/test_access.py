@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from monitor import access
 from monitor.access import SCOPES, Keys, Principal
 from monitor.database import open_database, reading
 from monitor.errors import Forbidden, NotFound, Unauthenticated
@@ -124,3 +125,30 @@ def test_a_machine_is_no_person() -> None:
     with pytest.raises(Forbidden, match="machine"):
         who("admin").require_person()
     Principal("ana", "person", frozenset(), None).require_person()
+
+
+def test_a_key_verified_a_moment_ago_is_known_until_it_may_have_changed(
+    keys: Keys, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [50.0]
+    monkeypatch.setattr(access.time, "monotonic", lambda: at[0])
+    token = keys.create("x", "machine", frozenset({"read"}), expires_at=to_micros(NOW + timedelta(hours=1)))
+    assert keys.recent(token) is None, "it was never verified"
+    found = keys.verify(token)
+    assert keys.recent(token) == found
+    at[0] += 1.1
+    assert keys.recent(token) is None, "the first to come then is to verify it"
+    assert keys.recent(token) == found, "and does so for the others"
+    at[0] += 5
+    assert keys.recent(token) is None
+    assert keys.recent(token) is None, "after so long nobody is let in before it is verified"
+    keys.verify(token)
+    clock.at = NOW + timedelta(hours=1)
+    assert keys.recent(token) is None, "it has expired"
+    clock.at = NOW
+    keys.verify(token)
+    keys.revoke(token.split("_")[1])
+    assert keys.recent(token) is None, "revoked here, at once"
+    with pytest.raises(Unauthenticated):
+        keys.verify(token)
+    assert keys.recent(token) is None

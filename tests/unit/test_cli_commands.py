@@ -14,12 +14,14 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from databases import Deployment
 
 from monitor.cli.doctor import examine
 from monitor.cli.failure import EXIT_CODES
 from monitor.cli.root import vigil
 from monitor.database import open_database
-from monitor.log.tables import declarations, segments
+from monitor.log.port import Part, Segment
+from monitor.log.sql import SqlLog
 from monitor.migrate import migrate
 from monitor.settings import Settings
 from monitor.times import to_micros
@@ -174,18 +176,15 @@ def test_the_doctor_finds_nothing_wrong_where_nothing_is(tmp_path: Path) -> None
 
 def arrived(settings: Settings, at: datetime) -> None:
     """A segment of the log that nobody has folded."""
-    engine = open_database(settings.log_url, durable=False)
-    row = {
-        "model": "m", "kind": "predictions", "received_at": to_micros(at), "rows": 3, "sampling_rate": 1.0,
-        "event_clock": False, "declaration": 1, "payload": b"",
-    }  # fmt: skip
-    with engine.begin() as db:
-        db.execute(segments.insert().values(**row))
-        db.execute(declarations.insert().values(model="m", version=1, number=1, at=0, by="a", body={}))
+    log = SqlLog(open_database(settings.log_url, durable=False))
+    log.declare("m", 0, "a", {})
+    log.append([Segment("m", "predictions", to_micros(at), False, 1, b"", (Part("b1", 3),))])
+    log.engine.dispose()
 
 
-def test_the_doctor_sees_a_clock_behind_and_rows_that_wait(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, port=free_port())
+@pytest.mark.both_databases
+def test_the_doctor_sees_a_clock_behind_and_rows_that_wait(deployment: Deployment) -> None:
+    settings = deployment.settings(port=free_port())
     migrate(settings)
     arrived(settings, NOW)
     assert states(settings)["worker"] == "note"
@@ -208,6 +207,16 @@ def test_the_doctor_sees_a_broken_file_an_old_version_and_a_taken_port(tmp_path:
     assert found["log database"] == "fault"
     assert (found["state database"], found["state migrations"]) == ("ok", "fault")
     assert found["port"] == "fault"
+
+
+def test_no_command_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIL_DATABASE_URL", "postgresql://vigil:hunter2@127.0.0.1:1/vigil")
+    for command in (["config", "show"], ["doctor"], ["migrate"], ["keys", "list"]):
+        for form in ([], ["--json"]):
+            result = run(*command, *form)
+            assert "hunter2" not in result.stdout + result.stderr
+            assert (result.exit_code == 0) == (command == ["config", "show"]), command
+            assert "Traceback" not in result.stderr
 
 
 def test_the_doctor_sees_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

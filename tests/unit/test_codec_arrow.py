@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from monitor.batch import Envelope
-from monitor.codecs import arrow, decode, from_ipc, to_ipc
+from monitor.codecs import arrow, decode, from_ipc, tables, to_ipc
 from monitor.codecs.arrow_size import unpacked_size
 from monitor.codecs.columns import Columns
 from monitor.errors import MalformedBody, TooLarge
@@ -128,7 +128,7 @@ def test_a_stream_that_swells_is_refused_before_it_does(monkeypatch: pytest.Monk
 def test_a_long_word_in_many_rows_is_refused_before_it_is_spelt_out(monkeypatch: pytest.MonkeyPatch) -> None:
     words = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int8()), pa.array(["x" * 1_000]))
     assert read(stream(pa.table({"features.plan": words}))).n_rows == 1_000
-    monkeypatch.setattr(arrow, "MAX_UNPACKED", 999_999)
+    monkeypatch.setattr(tables, "MAX_UNPACKED", 999_999)
     with pytest.raises(TooLarge, match="dictionaries"):
         read(stream(pa.table({"features.plan": words})))
 

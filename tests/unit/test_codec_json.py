@@ -126,6 +126,9 @@ def test_outcomes_have_no_features() -> None:
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_ROWS", 2)
     monkeypatch.setattr(limits, "MAX_COLUMNS", 3)
+    monkeypatch.setattr(limits, "MAX_CELLS", 5)
+    with pytest.raises(TooLarge, match="2 rows of 3 fields"):
+        read('{"columns": {"a": [1, 2], "b": [1, 2], "c": [1, 2]}}')
     monkeypatch.setattr(json_body, "MAX_CELLS", 5)
     assert read("[{}, {}]").n_rows == 2
     with pytest.raises(TooLarge, match="3 rows"):
@@ -136,7 +139,10 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         read('[{"a": 1, "b": 2}, {"c": 3}]')
 
 
-@pytest.mark.parametrize("content_type", ["text/csv", "", "application/json; charset=latin-1", "application/x-ndjson"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/xml", "", "application/json; charset=latin-1", "text/csv; header=present; charset=utf-16"],
+)
 def test_other_formats_are_refused_by_name(content_type: str) -> None:
     with pytest.raises(UnsupportedFormat) as caught:
         decode(content_type, b"[]", "predictions", {})

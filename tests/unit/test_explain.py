@@ -91,6 +91,36 @@ def test_the_sample_is_bounded_and_the_same_whatever_the_order_of_the_batches(lo
     assert np.abs(first.values.mean() - 24.5) < 1, "any row is as likely as any other"
 
 
+def test_rows_of_a_higher_sampling_rate_are_thinned_to_the_lowest(log: SqlLog) -> None:
+    """Of 1,000 rows each a tenth, a half and all were sent; what is sampled is a tenth of each, small or cut."""
+    sizes = {0.1: 100, 0.5: 500, 1.0: 1_000}
+    new = [
+        port.Segment("m", "predictions", to_micros(START), False, 1,
+                     to_ipc(rows([f"{rate}/{part}/{i}" for i in range(50)])), (port.Part(f"{rate}/{part}", 50),),
+                     sampling_rate=rate)
+        for rate, n in sizes.items() for part in range(n // 50)
+    ]  # fmt: skip
+    upto = log.append(new)[-1].seq      # type: ignore[union-attr]
+
+    def marked(table: pa.RecordBatch) -> np.ndarray:
+        return np.array([[float(id_.split("/")[0])] for id_ in table.column("prediction_id").to_pylist()])
+
+    def by_rate(rate: float | None) -> list[int]:
+        hour = to_micros(START), to_micros(START + HOUR)
+        found = sample.window_rows(log, "m", upto, *hour, marked, rate).values[:, 0]
+        return [int((found == r).sum()) for r in sizes]
+
+    assert by_rate(None) == [100, 500, 1_000]
+    whole = by_rate(0.1)
+    assert whole[0] == 100
+    assert np.abs(np.array(whole[1:]) - 100).max() < 4 * 10, "a tenth of a thousand, as chance has it"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "MOST_ROWS", 150)
+        some = by_rate(0.1)
+    assert sum(some) == 150
+    assert min(some) > 25, "of the smallest digests none is nearer to be taken than another"
+
+
 def test_rows_sent_one_by_one_are_read_together(log: SqlLog) -> None:
     upto = append(log, *(rows([f"p{i}"], START + i * timedelta(seconds=1)) for i in range(300)))
     assert len(ask(log, upto).times) == 300

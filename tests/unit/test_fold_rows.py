@@ -138,14 +138,14 @@ def test_entries_survive_their_bytes() -> None:
     entries = Entries.of(rows, 3_600_000_000)
     named = pa.RecordBatch.from_arrays([entries.ids.text, *entries.columns().columns],
                                        ["id", *entries.columns().schema.names])  # fmt: skip
-    again = Entries.read(named)
+    again = Entries.read(named, entries.ids.hashes)
     assert again.ids.text.equals(entries.ids.text)
     assert (again.versions.listed(), again.roles.listed()) == (entries.versions.listed(), entries.roles.listed())
     for name in ("decisions", "predicted", "groups", "buckets", "digests", "rates"):
         assert np.array_equal(getattr(entries, name), getattr(again, name)), name
     assert entries.buckets.tolist() == [0, 0], "the start of the hour"
     assert again.take(np.array([1])).groups.tolist() == [[1, 0, 0]]
-    assert len(Entries.read(named.slice(0, 0))) == 0
+    assert len(Entries.read(named.slice(0, 0), entries.ids.hashes[:0])) == 0
 
 
 def vectors(size: int, n: int = 2) -> pa.Array:

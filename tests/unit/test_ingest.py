@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ import pytest
 
 from monitor.codecs.segment import from_ipc
 from monitor.database import open_database
-from monitor.errors import Conflict, NoGoodRow, NotFound, TooLarge
+from monitor.errors import Conflict, InvalidInput, NoGoodRow, NotFound, TooLarge
 from monitor.ingest import Intake, Receipt
 from monitor.log.sql import SqlLog
 from monitor.log.tables import metadata
 from monitor.log.writer import LogWriter
-from monitor.model import ModelSpec
+from monitor.model import ModelSpec, Source
 from monitor.model.declaration import MAX_DIMENSIONS
 from monitor.model.parse import MAX_FEATURES
 
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "sources"
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SPEC = ModelSpec("m", "binary_classification", features={"x": "numeric"}, favourable="1")
 
@@ -32,7 +34,7 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
     metadata.create_all(engine)
     log = SqlLog(engine)
     log.declare("m", 0, "ana", SPEC.to_dict())
-    writer = LogWriter(log, lambda: None)
+    writer = LogWriter(log, lambda _: None)
     writer.start()
     yield Intake(log, writer, lambda: NOW, max_rows=10)
     writer.stop()
@@ -118,6 +120,7 @@ def test_a_new_declaration_is_used_at_once(intake: Intake) -> None:
     assert take(intake, [row(other=1)]).notes == {"undeclared": {"other": 1}}
     wider = ModelSpec("m", "binary_classification", features={"x": "categorical"}, favourable="1")
     intake.log.declare("m", 1, "ana", wider.to_dict())
+    intake.forget("m")
     take(intake, [row()])
     assert [s.declaration for s in intake.log.read("m", 0, 10)] == [1, 1, 2]
 
@@ -130,3 +133,40 @@ def test_what_a_reference_lets_one_infer_is_held_to_what_may_be_declared(tmp_pat
         with pytest.raises(TooLarge, match=said) as error:
             take(intake, [bad], kind="reference")
         assert "Declare the features that are to be watched" in error.value.mend
+
+
+def test_records_of_another_system_are_read_as_the_declared_source_says(intake: Intake) -> None:
+    features = dict.fromkeys("abc", "numeric")
+    of_sagemaker = Source("sagemaker", columns=("a", "b", "c"), score=0)
+    intake.log.declare("m", 0, "ana", replace(SPEC, features=features, sources=(of_sagemaker,)).to_dict())  # type: ignore[arg-type]
+    sent = (FIXTURES / "sagemaker-capture.jsonl").read_bytes()
+    taken = asyncio.run(intake.take("m", "predictions", "application/x-ndjson", sent, {"format": "sagemaker"}, None))
+    assert taken.accepted > 0
+    with pytest.raises(InvalidInput, match="declares no source of kind mlflow"):
+        asyncio.run(intake.take("m", "predictions", "application/x-ndjson", sent, {"format": "mlflow"}, None))
+
+
+def test_an_outcome_may_name_a_request_with_the_truth_of_each_of_its_rows(intake: Intake) -> None:
+    truths = [{"prediction_id": "r", "timestamp": "2026-07-01T00:00:00Z", "actual_label": [1, 0]}]
+    assert take(intake, truths, kind="outcomes").accepted == 2
+    (segment,) = intake.log.read("m", 0, 10)
+    assert from_ipc(segment.payload)["prediction_id"].to_pylist() == ["r/0", "r/1"]
+
+
+def test_small_requests_of_one_moment_are_one_segment_and_large_ones_their_own(intake: Intake) -> None:
+    intake.max_rows = 10_000
+
+    async def at_once() -> list[Receipt]:
+        sizes = enumerate((1, 2, 3_000, 1))
+        bodies = [json.dumps([row(100 * i + j) for j in range(size)]).encode() for i, size in sizes]
+        return list(await asyncio.gather(
+            *(intake.take("m", "predictions", "application/json", body, {}, None) for body in bodies)
+        ))  # fmt: skip
+
+    asyncio.run(at_once())      # the first of a model waits for its declaration
+    before = len(intake.log.read("m", 0, 100))
+    receipts = asyncio.run(at_once())
+    assert [r.accepted for r in receipts] == [1, 2, 3_000, 1]
+    segments = intake.log.read("m", 0, 100)[before:]
+    assert sorted(tuple(p.rows for p in s.parts) for s in segments) == [(1, 2, 1), (3_000,)]
+    assert len({r.batch_id for r in receipts}) == 4

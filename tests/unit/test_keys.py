@@ -14,7 +14,7 @@ from monitor.database import open_database, writing
 from monitor.fold.ids import Ids, hash_text, pack_ids, unpack_ids
 from monitor.store.keys import indexes, runs
 from monitor.store.keys.cache import Cache
-from monitor.store.keys.runs import Runs
+from monitor.store.keys.runs import Runs, Search
 from monitor.store.tables import key_pages, key_rows, key_runs, metadata
 
 
@@ -36,12 +36,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(values: list[int], words: list[str] | None = None) -> pa.RecordBatch:
     word = pa.array(words or ["w"] * len(values)).dictionary_encode()
-    return pa.RecordBatch.from_pydict({"value": pa.array(values, pa.int64()), "word": word})
+    seq = pa.array(np.zeros(len(values), np.int64))
+    return pa.RecordBatch.from_pydict({"value": pa.array(values, pa.int64()), "word": word, "seq": seq})
 
 
 def kept(engine: Engine, some: Runs, ids: list[str]) -> list[tuple[str, int]]:
     with engine.connect() as db:
-        asked, found = some.find(db, Ids.of(ids))
+        asked, found = some.find(db, Search.of(Ids.of(ids)))
     return [] if found is None else list(zip([ids[i] for i in asked], found.column("value").to_pylist(), strict=True))
 
 
@@ -65,7 +66,7 @@ def test_every_row_is_found_through_all_merges_and_from_a_fresh_start(engine: En
         assert db.execute(select(func.sum(key_rows.c.n))).scalar() == n
         assert db.execute(select(func.sum(key_runs.c.n))).scalar() == n
         assert db.execute(select(func.count()).select_from(key_runs)).scalar_one() < 12, "runs are merged"
-        _, found = fresh.find(db, Ids.of(names[:n]))
+        _, found = fresh.find(db, Search.of(Ids.of(names[:n])))
     assert found is not None
     assert found.column("word").to_pylist() == [f"w{i % 7}" for i in range(n)]
     assert found.column("id").to_pylist() == names[:n]

@@ -18,8 +18,8 @@ from monitor.kpis.catalogue import compute
 from monitor.kpis.kpi import Kpi, Part
 from monitor.kpis.periods import parse_period
 from monitor.kpis.records import Records
+from monitor.log.waiting import Waiting
 from monitor.metrics.figures import add_backlog, add_fold, add_incidents, add_windows
-from monitor.metrics.lanes import Backlog
 from monitor.metrics.names import Page
 from monitor.metrics.process import Instruments
 from monitor.metrics.quarter import add_kpis, quarters
@@ -209,7 +209,7 @@ def test_nothing_waits_and_nothing_ages(db: Connection) -> None:
 
 def test_a_backlog_has_an_age_and_none_is_zero() -> None:
     page = Page()
-    add_backlog(page, {"a": Backlog(9, 120, NOW - 30 * 10**6), "b": Backlog(4, 0, None)}, NOW)
+    add_backlog(page, {"a": Waiting(9, 120, NOW - 30 * 10**6), "b": Waiting(4, 0, None)}, NOW)
     found = series(page)
     assert [found[n, ("a",)] for n in ("rows_to_fold", "fold_lag_seconds", "log_position")] == [120, 30, 9]
     assert [found[n, ("b",)] for n in ("rows_to_fold", "fold_lag_seconds", "log_position")] == [0, 0, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pytest
 
 from monitor.batch import Batch, Reject
-from monitor.codecs import Columns, decode, infer_features, normalise
+from monitor.codecs import Columns, decode, infer_features, normalise, refusals
+from monitor.codecs.json_text import NotJson
+from monitor.errors import TooLarge
 from monitor.model import ModelSpec, Schema
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -102,12 +105,8 @@ def test_a_row_without_an_id_is_named_by_batch_and_row() -> None:
         ({"prediction_score": {"1": "x"}}, "prediction_score", "is text"),
         ({"prediction_score": ...}, "prediction_label", "send prediction_label or prediction_score"),
         ({"prediction_label": [1]}, "prediction_label", "is a list"),
-        ({"features": {"age": "forty", "plan": "a"}}, "features.age", "is text; send a number"),
-        ({"features": {"age": True, "plan": "a"}}, "features.age", "is true or false"),
-        ({"features": {"age": [1], "plan": "a"}}, "features.age", "is a list"),
-        ({"features": {"age": 1, "plan": {"x": 1}}}, "features.plan", "is an object"),
-        ({"features": {"age": 1, "plan": "a\0"}}, "features.plan", "NUL"),
-        ({"features": {"age": 1, "plan": "x" * 1025}}, "features.plan", "longer than 1024"),
+        ({"tags": {"state": "a\0"}}, "tags.state", "NUL"),
+        ({"protected": {"sex": "x" * 1025}}, "protected.sex", "longer than 1024"),
         ({"features": [1]}, "features", "is no object"),
         ({"protected": {"sex": ["female"]}}, "protected.sex", "is a list"),
         ({"tags": {"state": ["MA"]}}, "tags.state", "is a list"),
@@ -136,10 +135,77 @@ def test_a_row_has_one_reject_however_bad_it_is() -> None:
     assert [(r.row, r.field) for r in batch.rejects] == [(0, "timestamp")]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("age", "forty"), ("age", "40"), ("age", ""), ("age", True), ("age", [1]), ("age", {"x": 1}),
+        ("plan", [1]), ("plan", {"x": 1}), ("plan", "a\0"), ("plan", "a\ud800"), ("plan", "x" * 1025),
+    ],
+)  # fmt: skip
+def test_a_feature_of_a_wrong_type_is_missing_and_told_and_its_row_is_kept(name: str, value: Any) -> None:
+    good = {"age": 40, "plan": "a"}
+    for others in ([row()], []):      # beside values of the right type, and alone in its column
+        batch = take([*others, row(features=good | {name: value}), *others])
+        bad = len(others)
+        assert (batch.accepted, batch.rejects) == (2 * bad + 1, [])
+        assert batch.table[f"features.{name}"].to_pylist() == [*[good[name]] * bad, None, *[good[name]] * bad]
+        assert batch.table["mistyped"].to_pylist() == [*[None] * bad, name, *[None] * bad]
+        assert batch.table.schema.field("mistyped").type == pa.dictionary(pa.int32(), pa.string())
+        assert batch.notes == {"mistyped": {f"features.{name}": 1}}
+
+
+def test_each_row_tells_the_features_that_were_mistyped_in_it() -> None:
+    batch = take([
+        row(features={"age": "x", "plan": [1]}), row(), row(features={"age": 1, "plan": {}}),
+        row(features={"age": "y", "plan": "a"}, role="x"), row(features={"age": [], "plan": []}),
+    ])  # fmt: skip
+    assert batch.table["mistyped"].to_pylist() == ["age\x1fplan", None, "plan", "age\x1fplan"]
+    assert batch.notes == {"mistyped": {"features.age": 2, "features.plan": 3}}, "a refused row is not counted"
+    assert [r.row for r in batch.rejects] == [3]
+
+
+def test_sets_of_mistyped_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "MAX_TOLD", 3)
+    sent = [{"age": "x", "plan": "a"}, {"age": 1, "plan": []}, {"age": "x", "plan": []}]
+    told = take([row(features=features) for features in sent]).table["mistyped"].to_pylist()
+    assert sorted(told) == ["age", "age", "plan"]
+
+
+def test_a_token_that_is_not_json_is_told_as_such() -> None:
+    """Of sources, whose rows hold what their payloads held."""
+    columns = {"timestamp": [T, T], "prediction_score": [NotJson("NaN"), 0.5], "features.age": [1, NotJson("NaN")]}
+    batch = take_columns(columns)
+    assert [(r.row, r.reason) for r in batch.rejects] == [(0, NotJson("NaN").reason)]
+    assert batch.table["mistyped"].to_pylist() == ["age"]
+
+
+def test_a_batch_of_right_types_has_no_columns_of_drift() -> None:
+    assert not {"mistyped", "undeclared"} & set(take([row()]).table.schema.names)
+
+
+def test_rows_with_undeclared_fields_are_told_apart() -> None:
+    batch = take([row(), row(extra=1), row(features={"age": 1, "plan": "a", "new": "x"}), row(extra=2, role="x")])
+    assert batch.table["undeclared"].to_pylist() == [False, True, True]
+    only_bad = take([row(), row(extra=2, role="x")])
+    assert "undeclared" not in only_bad.table.schema.names
+
+
+def test_a_reference_tells_its_drift_as_predictions_do() -> None:
+    batch = take([row(features={"age": "x", "plan": "a"}, extra=1)], "reference")
+    assert (batch.table["mistyped"].to_pylist(), batch.table["undeclared"].to_pylist()) == (["age"], [True])
+
+
+def test_too_many_declared_features_for_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["monitor.codecs.normalise"], "MAX_CELLS", 5)
+    assert take([row()] * 2).accepted == 2
+    with pytest.raises(TooLarge, match="3 rows of 2 features"):
+        take([row()] * 3)
+
+
 def test_reasons_never_repeat_a_value() -> None:
     secret = "s3cret"
     batch = take([
-        row(protected={"sex": [secret]}), row(protected={"sex": secret + "\0"}), row(features={"age": secret}),
+        row(protected={"sex": [secret]}), row(protected={"sex": secret + "\0"}), row(prediction_score=secret),
         row(protected={"sex": secret * 200}), row(protected=secret),
     ])  # fmt: skip
     assert len(batch.rejects) == 5
@@ -189,7 +255,9 @@ def test_a_boolean_among_numbers_is_not_a_one() -> None:
     assert take([row(features={"plan": plan}) for plan in (0.5, True, 2)]).table["features.plan"].to_pylist() == [
         "0.5", "true", "2",
     ]  # fmt: skip
-    assert [r.row for r in take([row(features={"age": age}) for age in (0.5, True, 2, False)]).rejects] == [1, 3]
+    ages = take([row(features={"age": age}) for age in (0.5, True, 2, False)])
+    assert ages.table["features.age"].to_pylist() == [0.5, None, 2.0, None]
+    assert ages.notes["mistyped"] == {"features.age": 2}
 
 
 def test_numbers_of_arrow() -> None:
@@ -221,12 +289,15 @@ def test_number_types_of_arrow(kind: pa.DataType) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("wire", ["features.age", "features.plan", "prediction_label", "timestamp"])
-def test_other_types_of_arrow_refuse_their_rows(array: pa.Array, wire: str) -> None:
+def test_other_types_of_arrow_refuse_their_rows_or_are_mistyped(array: pa.Array, wire: str) -> None:
     t = pa.array([NOW - timedelta(hours=1)], pa.timestamp("us", "UTC"))
     sent = {"timestamp": t, "prediction_score": pa.array([0.5])} | {wire: array}
     batch = take_columns(sent)
     is_time = wire == "timestamp" and pa.types.is_timestamp(array.type)
-    assert [r.field for r in batch.rejects] == ([] if is_time else [wire])
+    if wire.startswith("features."):
+        assert (batch.rejects, batch.notes["mistyped"]) == ([], {wire: 1})
+    else:
+        assert [r.field for r in batch.rejects] == ([] if is_time else [wire])
 
 
 def test_integers_beyond_double_become_infinite_and_not_an_error() -> None:
@@ -375,15 +446,18 @@ def test_the_score_of_each_class_is_a_column_and_an_embedding_a_list() -> None:
         ({"prediction_score": {"cat": 1.0}}, "prediction_score", "has no class 'dog'"),
         ({"prediction_score": SCORES | {"dog": 1.7}}, "prediction_score", "is outside of 0 to 1"),
         ({"prediction_score": ...}, "prediction_label", "is missing"),
-        ({"features": {"vector": [1, 2]}}, "features.vector", "is no list of 3 finite numbers"),
-        ({"features": {"vector": [1, 2, "x"]}}, "features.vector", "is no list of 3 finite numbers"),
-        ({"features": {"vector": [1, 2, 1e300]}}, "features.vector", "is no list of 3 finite numbers"),
-        ({"features": {"vector": 4}}, "features.vector", "is no list of 3 finite numbers"),
     ],
 )
-def test_bad_scores_and_vectors(changes: dict[str, Any], field: str, reason: str) -> None:
+def test_bad_scores_of_many_classes(changes: dict[str, Any], field: str, reason: str) -> None:
     found = one_reject(pet(**changes), spec=MANY, good=pet())
     assert (found.field, found.reason[: len(reason)]) == (field, reason)
+
+
+@pytest.mark.parametrize("vector", [[1, 2], [1, 2, "x"], [1, 2, 1e300], 4, "x", [1, 2, True], [1, 2, None]])
+def test_an_embedding_that_is_none_is_mistyped(vector: Any) -> None:
+    batch = take([pet(), pet(features={"vector": vector})], spec=MANY)
+    assert batch.table["features.vector"].to_pylist() == [[1, 2.5, -3], None]
+    assert (batch.rejects, batch.table["mistyped"].to_pylist()) == ([], [None, "vector"])
 
 
 def test_arrow_brings_the_same_scores_and_vectors() -> None:
@@ -397,9 +471,9 @@ def test_arrow_brings_the_same_scores_and_vectors() -> None:
     assert take_columns(columns, spec=MANY).table.equals(take(rows, spec=MANY).table)
     ragged = columns | {"features.vector": pa.array([[1.0, 2.5, -3.0], [1.0]])}
     batch = take_columns(ragged, spec=MANY)
-    assert ([r.row for r in batch.rejects], batch.accepted) == ([1], 1)
+    assert (batch.table["features.vector"].to_pylist(), batch.accepted) == ([[1, 2.5, -3], None], 2)
     bad = columns | {"features.vector": pa.array([[1.0, 2.5, -3.0], [1.0, float("nan"), 2.0]])}
-    assert [r.row for r in take_columns(bad, spec=MANY).rejects] == [1]
+    assert take_columns(bad, spec=MANY).table.equals(batch.table)
 
 
 def test_lists_of_one_length_are_inferred_as_an_embedding() -> None:

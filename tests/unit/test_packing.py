@@ -152,14 +152,16 @@ def write(db: Connection, hours: list[tuple[int, str, str, int]]) -> None:
 
 def rows(db: Connection, start: int, end: int) -> int:
     window = summaries.window(db, 1, "predictions", SPACE, start, end)
-    assert window.counts[ROW.cells].tolist() == [window.n] * 3
-    assert window.counts.sum() == 3 * window.n
-    return window.n
+    assert window.counts[ROW.cells].tolist() == [window.rows.n] * 3
+    assert window.counts.sum() == 3 * window.rows.n
+    return window.rows.n
 
 
 def held(db: Connection, length: int) -> int:
     c = rollups.rollups.c
-    return db.execute(select(func.count()).where(c.length == length, c.data.is_not(None))).scalar_one()
+    held = select(func.count()).where(c.length == length, c.data.is_not(None))
+    outdated = select(c.start).where(c.length == length, c.data.is_(None))
+    return db.execute(held.where(c.start.not_in(outdated))).scalar_one()
 
 
 @given(steps, st.lists(st.tuples(st.integers(0, 34 * 24), st.integers(0, 34 * 24)), min_size=1, max_size=4))

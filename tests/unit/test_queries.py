@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +17,13 @@ from detectors.summaries.space import Column, Space
 from detectors.summaries.summary import Summary
 from incidents.verdict import VerdictKind
 from monitor import queries
-from monitor.database import open_database, writing
 from monitor.fold.strata import Stratum
 from monitor.model import ModelSpec
 from monitor.store import models, points, summaries, tables
 from monitor.times import span_micros, to_micros
 from monitor.verdict import Verdict
+
+pytestmark = pytest.mark.both_databases
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -35,12 +34,8 @@ SPACE = Space(
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Connection]:
-    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
-    tables.metadata.create_all(engine)
-    with writing(engine) as connection:
-        yield connection
-    engine.dispose()
+def db(state_db: Connection) -> Connection:
+    return state_db
 
 
 def add(db: Connection, model: int, day: int, revision: int = 1, judged: bool = True, **values: float | None) -> None:

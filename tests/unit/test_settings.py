@@ -54,8 +54,9 @@ def test_the_log_lies_beside_the_state() -> None:
         ({"VIGIL_DATABASE_URL": "sqlite://"}, "sqlite:///PATH"),
         ({"VIGIL_DATABASE_URL": "sqlite:///:memory:"}, "sqlite:///PATH"),
         ({"VIGIL_DATABASE_URL": "sqlite:///a.db?mode=ro"}, "sqlite:///PATH"),
-        ({"VIGIL_DATABASE_URL": "postgresql://h/vigil"}, "PostgreSQL comes with a later release"),
-        ({"VIGIL_DATABASE_URL": "postgresql+psycopg://h/vigil"}, "PostgreSQL comes with a later release"),
+        ({"VIGIL_DATABASE_URL": "postgresql://h"}, "must name a database of PostgreSQL"),
+        ({"VIGIL_DATABASE_URL": "postgres://h:x/vigil"}, "must name a database of PostgreSQL"),
+        ({"VIGIL_DATABASE_URL": "postgresql+asyncpg://h/vigil"}, "postgresql://USER:PASSWORD@HOST/DATABASE"),
     ],
 )
 def test_a_wrong_variable_is_refused(env: dict[str, str], message: str) -> None:
@@ -86,7 +87,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         load_settings({}, tmp_path / "absent.toml")
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:hunter2@h/d", "mysql://u:hunter2@h/d", "hunter2"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:hunter2@h", "postgresql://u:hunter2@[h/d", "mysql://u:hunter2@h/d", "hunter2"]
+)
 def test_an_error_never_repeats_a_database_url(url: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         load_settings({"VIGIL_DATABASE_URL": url})
@@ -99,9 +102,24 @@ def test_a_wrong_type_of_database_url_is_not_repeated(tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "log"),
+    [
+        ("postgresql://u:p%40@h:6432/d", "postgresql://u:p%40@h:6432/d?options=-csearch_path%3Dvigil_log"),
+        ("postgres:///d?host=%2Frun%2Fp", "postgresql:///d?host=%2Frun%2Fp&options=-csearch_path%3Dvigil_log"),
+        ("postgresql+psycopg://h/d?options=-cjit%3Doff", "postgresql://h/d?options=-cjit%3Doff%20-csearch_path%3Dvigil_log"),
+    ],
+)  # fmt: skip
+def test_log_and_state_are_two_schemas_of_one_database(given: str, log: str) -> None:
+    settings = load_settings({"VIGIL_DATABASE_URL": given})
+    assert settings.on_server
+    assert settings.log_url == log
+    assert settings.state_url == log.replace("vigil_log", "vigil_state")
+    assert settings.database_url == given
+
+
 def test_a_password_is_never_shown() -> None:
-    settings = Settings()
-    object.__setattr__(settings, "database_url", "postgresql://vigil:hunter2@db/vigil")   # refused when loaded, today
+    settings = Settings(database_url="postgresql://vigil:hunter2@db/vigil?password=hunter2")
     assert "hunter2" not in repr(settings) + str(settings) + str(settings.shown())
     assert "postgresql://vigil:***@db/vigil" in repr(settings)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,12 +19,13 @@ from detectors.summaries.space import ALL, Axis, Column, Space
 from detectors.summaries.summary import Summary
 from incidents.verdict import Cause, VerdictKind
 from monitor import queries, views
-from monitor.database import open_database, writing
 from monitor.judge.defaults import FALSE_ALARM_BUDGET
 from monitor.judge.windows import Track
 from monitor.store import models, points, tables
 from monitor.times import span_micros, to_micros
 from monitor.verdict import STRADDLES, Verdict
+
+pytestmark = pytest.mark.both_databases
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -39,12 +39,8 @@ SPACE = Space(
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Connection]:
-    engine = open_database(f"sqlite:///{tmp_path / 'state.db'}", durable=False)
-    tables.metadata.create_all(engine)
-    with writing(engine) as connection:
-        yield connection
-    engine.dispose()
+def db(state_db: Connection) -> Connection:
+    return state_db
 
 
 def judge_day(db: Connection, day: int, kind: VerdictKind, reason: str | None = None) -> None:

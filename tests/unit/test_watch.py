@@ -14,6 +14,7 @@ from detectors.scope import Window
 from detectors.summaries.fold import fold_outcomes, fold_predictions
 from detectors.summaries.grids import CategoryGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space
+from monitor.fold.sampling import Received
 from monitor.judge.measure import WindowData, measure
 from monitor.judge.watch import KEPT, Watch
 from monitor.model import ModelSpec, ProtectedAttribute
@@ -51,9 +52,10 @@ def watch(spec: ModelSpec = SPEC) -> Watch:
 
 def points(spec: ModelSpec, family: str, n: int = 2000, people: int = 2000, latest: datetime | None = None):
     seen, known = rows(n, people, 2)
+    received = Received.of([(1.0, n)])
     data = WindowData(
-        DAY, seen.dense(SPACE.prediction_size), seen.sums, known.dense(SPACE.outcome_size), known.sums, n, n, True, 1,
-        latest,
+        DAY, seen.dense(SPACE.prediction_size), seen.sums, known.dense(SPACE.outcome_size), known.sums, received,
+        received, True, 1, latest,
     )  # fmt: skip
     found = measure(watch(spec), family, data, KEPT | {"freshness", "selection_rate_ratio_to_reference"})  # type: ignore[arg-type]
     return {(p.metric, p.scope.text): p for p in found}

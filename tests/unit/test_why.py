@@ -13,6 +13,7 @@ from detectors.summaries.fold import fold_outcomes, fold_predictions
 from detectors.summaries.grids import CategoryGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space
 from incidents.verdict import VerdictKind
+from monitor.fold.sampling import Received
 from monitor.judge.measure import WindowData
 from monitor.judge.watch import Watch
 from monitor.judge.why import why
@@ -39,8 +40,10 @@ def test_parts_that_carry_nothing_or_work_against_the_change_are_no_causes() -> 
     before = fold((state != 3) | (np.arange(n) % 2 == 0))
     after = fold((state == 2) | (state == 3) & (np.arange(n) % 4 > 0))     # ma fell, ny is as it was, tx does better
     watch = Watch(ModelSpec("m", "binary_classification"), Reference.build("may", SPACE, [block], before))
+    rows = Received.of([(1.0, n)])
     data = WindowData(
-        DAY, block.dense(SPACE.prediction_size), block.sums, after.dense(SPACE.outcome_size), after.sums, n, n, True, 1
+        DAY, block.dense(SPACE.prediction_size), block.sums, after.dense(SPACE.outcome_size), after.sums, rows, rows,
+        True, 1,
     )
     point = MetricPoint("accuracy", Scope(), DAY, Measurement(0.6, n))
     breach = Verdict("accuracy/model", point, VerdictKind.BREACH, "beyond_limit", 0.8, "critical")  # type: ignore[arg-type]

@@ -2,12 +2,17 @@
 
 from alembic import context
 
+from monitor.database.shape import prepare, settle
+from monitor.log import cuts, erasures, seals  # noqa: F401  their tables belong to the log's
 from monitor.log.tables import metadata
 
+connection = context.config.attributes["connection"]
+prepare(connection)
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=metadata,
     version_table="alembic_version_log",
     render_as_batch=True,
 )
 context.run_migrations()
+settle(connection, metadata)

@@ -2,12 +2,16 @@
 
 from alembic import context
 
+from monitor.database.shape import prepare, settle
 from monitor.store.tables import metadata
 
+connection = context.config.attributes["connection"]
+prepare(connection)
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=metadata,
     version_table="alembic_version_state",
     render_as_batch=True,
 )
 context.run_migrations()
+settle(connection, metadata)

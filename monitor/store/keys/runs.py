@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,21 @@ FANOUT = 4          # runs of about one size that are merged into one
 LAST = 1 << 20      # a run of as many rows is merged no more, so that no fold waits long for a merge
 
 _serial = count()
+
+
+class Search(NamedTuple):
+    """Ids to look up: their order by hash, and in that order their 40-bit hashes and the bits these set in a filter."""
+
+    ids: Ids
+    order: Ints
+    hashes: Words
+    masks: Words
+
+    @classmethod
+    def of(cls, ids: Ids) -> Search:
+        short = indexes.short(ids.hashes)
+        order = np.argsort(short)
+        return cls(ids, order, short[order], filters.masks_of(short[order]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,8 +85,16 @@ class Runs:
     def nbytes(self) -> int:
         return sum(run.filter.nbytes for run in self.runs)
 
+    @property
+    def first(self) -> int:
+        """The number of the first row that was not cut."""
+        if self.starts.size:
+            return int(self.starts[0])
+        return self.new[0].base if self.new else self.end
+
     def add(self, ids: Ids, rows: pa.RecordBatch) -> None:
-        """Rows under ids (the column ``id`` is made of them); written by ``flush``."""
+        """Rows under ids (the column ``id`` is made of them); written by ``flush``. Their column ``seq``, the segment
+        of each, never falls."""
         for at in range(0, rows.num_rows, indexes.MOST_ROWS):
             hashes = indexes.short(ids.hashes[at : at + indexes.MOST_ROWS])
             index = indexes.index_of(hashes)
@@ -79,10 +103,14 @@ class Runs:
         named = pa.RecordBatch.from_arrays([ids.text, *rows.columns], ["id", *rows.schema.names])
         self.fresh.append(named)
 
-    def find(self, db: Connection, ids: Ids) -> tuple[Ints, pa.RecordBatch | None]:
+    def find(self, db: Connection, search: Search) -> tuple[Ints, pa.RecordBatch | None]:
         """All rows kept under some ids: for each the number of the id asked for, and the rows; in the order of the ids
         and, under one id, in that in which they came. ``None`` where there are none."""
-        asked, at = self._places(db, ids)
+        ids = search.ids
+        asked, at = self.places(db, search)
+        if self.first:      # the index of a run of which a part was cut names the rows of that part still
+            there = at >= self.first
+            asked, at = asked[there], at[there]
         if not asked.size:
             return asked, None
         order = np.lexsort((at, asked))
@@ -102,7 +130,7 @@ class Runs:
         merged = indexes.merge([(run.base - base, run.index) for run in self.new if run.index is not None])
         self._write_rows(db, base, self.fresh)
         self.new, self.fresh = [], []
-        self._write_run(db, base, merged)
+        self.write_run(db, base, self.end - base, merged)
         while len(tail := self._tail()) >= FANOUT:
             self._merge(db, tail)
 
@@ -117,19 +145,17 @@ class Runs:
 
     def _merge(self, db: Connection, tail: Sequence[Run]) -> None:
         base = tail[0].base
-        merged = indexes.merge([(run.base - base, self._index(db, run)) for run in tail])
+        merged = indexes.merge([(run.base - base, self.index(db, run)) for run in tail])
         for run in tail:
-            for table in (key_runs, key_pages):
-                mine = (table.c.model == self.model, table.c.kind == self.kind, table.c.base == run.base)
-                db.execute(delete(table).where(*mine))
-        self.runs = self.runs[: -len(tail)]
-        self._write_run(db, base, merged)
+            self.drop_run(db, run)
+        self.write_run(db, base, tail[-1].base + tail[-1].n - base, merged)
         first = int(np.searchsorted(self.starts, base))
         if 2 * (self.starts.size - first) * ROWS > 3 * merged.size:      # pieces so small that they are costly
-            self._join_pieces(db, base, first)
+            self._join_pieces(db, first)
 
-    def _join_pieces(self, db: Connection, base: int, first: int) -> None:
-        pieces = [self._piece(db, int(start)) for start in self.starts[first:]]
+    def _join_pieces(self, db: Connection, first: int) -> None:
+        base = int(self.starts[first])      # a part of the run may have been cut
+        pieces = [self.piece(db, int(start)) for start in self.starts[first:]]
         mine = (key_rows.c.model == self.model, key_rows.c.kind == self.kind, key_rows.c.start >= base)
         db.execute(delete(key_rows).where(*mine))
         self.starts = self.starts[:first]
@@ -141,32 +167,38 @@ class Runs:
         values, starts = [], []
         for at in range(0, whole.num_rows, ROWS):
             part = whole.slice(at, ROWS)
-            data = to_ipc(_packed(part))
-            values.append((self.model, self.kind, base + at, part.num_rows, data))
+            data = to_ipc(packed(part))
+            values.append((self.model, self.kind, base + at, part.num_rows, part.column("seq")[-1].as_py(), data))
             starts.append(base + at)
-        insert_many(db, key_rows, ("model", "kind", "start", "n", "data"), values)
+        insert_many(db, key_rows, ("model", "kind", "start", "n", "seq", "data"), values)
         self.starts = np.concatenate([self.starts, np.array(starts, np.int64)])
 
-    def _write_run(self, db: Connection, base: int, index: Words) -> None:
+    def drop_run(self, db: Connection, run: Run) -> None:
+        for table in (key_runs, key_pages):
+            mine = (table.c.model == self.model, table.c.kind == self.kind, table.c.base == run.base)
+            db.execute(delete(table).where(*mine))
+        self.runs.remove(run)
+
+    def write_run(self, db: Connection, base: int, n: int, index: Words) -> None:
+        """Write the run of rows ``[base, base + n)``; of some of them the index may know nothing."""
         pages = list(indexes.pages(index))
         hashes = indexes.hashes_of(index)
         sizes = np.array([page.size for page in pages], np.int64)
         firsts = hashes[np.cumsum(sizes) - sizes]
-        run = Run(base, index.size, filters.build(hashes), firsts, sizes)
+        run = Run(base, n, filters.build(hashes), firsts, sizes)
         row = (
             self.model, self.kind, base, run.n, run.filter.tobytes(), firsts.tobytes(), sizes.astype("<i4").tobytes()
         )  # fmt: skip
         insert_many(db, key_runs, ("model", "kind", "base", "n", "filter", "firsts", "sizes"), [row])
-        packed = [(self.model, self.kind, base, i, indexes.pack_page(page)) for i, page in enumerate(pages)]
-        insert_many(db, key_pages, ("model", "kind", "base", "page", "data"), packed)
+        written = [(self.model, self.kind, base, i, indexes.pack_page(page)) for i, page in enumerate(pages)]
+        insert_many(db, key_pages, ("model", "kind", "base", "page", "data"), written)
         self.runs.append(run)
+        self.runs.sort(key=lambda r: r.base)
+        self.serial = next(_serial)     # what is cached of an index that had its name is not this one
 
-    def _places(self, db: Connection, ids: Ids) -> tuple[Ints, Ints]:
+    def places(self, db: Connection, search: Search) -> tuple[Ints, Ints]:
         """The rows whose hash is that of an id, as (number of the id, number of the row); a few are of other ids."""
-        hashes = indexes.short(ids.hashes)
-        order = np.argsort(hashes)
-        hashes = hashes[order]
-        masks = filters.masks_of(hashes)
+        _, order, hashes, masks = search
         found = []
         for run in self.runs:
             left = np.flatnonzero(filters.has(run.filter, hashes, masks))
@@ -196,8 +228,9 @@ class Runs:
         page: Words = self.cache.get((self.serial, run.base, run.n, number), read, lambda page: page.nbytes)
         return page
 
-    def _index(self, db: Connection, run: Run) -> Words:
-        return np.concatenate([self._page(db, run, number) for number in range(run.sizes.size)])
+    def index(self, db: Connection, run: Run) -> Words:
+        pages = [self._page(db, run, number) for number in range(run.sizes.size)]
+        return np.concatenate(pages) if pages else _NONE
 
     def _rows(self, db: Connection, at: Ints) -> pa.RecordBatch:
         """The rows of some numbers, in their order."""
@@ -206,17 +239,21 @@ class Runs:
         starts = np.concatenate([self.starts, bounds[:-1]])
         numbers = np.searchsorted(starts, at, side="right") - 1
         order = np.argsort(numbers, kind="stable")
+        cuts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
         parts = []
-        for number in np.unique(numbers).tolist():
-            mine = order[slice(*np.searchsorted(numbers[order], [number, number + 1]))]
+        for mine in np.split(order, cuts[1:]):
+            number = int(numbers[mine[0]])
             later = number - self.starts.size
-            piece = self.fresh[later] if later >= 0 else self._piece(db, int(starts[number]))
-            parts.append(piece.take(pa.array(at[mine] - starts[number])))
+            piece = self.fresh[later] if later >= 0 else self.piece(db, int(starts[number]))
+            parts.append(_take(piece, at[mine] - starts[number]))
+        whole = together(parts)
+        if (numbers[1:] >= numbers[:-1]).all():
+            return whole
         back = np.empty(order.size, np.int64)
         back[order] = np.arange(order.size)
-        return together(parts).take(pa.array(back))
+        return whole.take(pa.array(back))
 
-    def _piece(self, db: Connection, start: int) -> pa.RecordBatch:
+    def piece(self, db: Connection, start: int) -> pa.RecordBatch:
         def read() -> pa.RecordBatch:
             at = (key_rows.c.model == self.model, key_rows.c.kind == self.kind, key_rows.c.start == start)
             return unpacked(from_ipc(db.execute(select(key_rows.c.data).where(*at)).scalar_one()))
@@ -228,6 +265,14 @@ _NONE = np.empty(0, np.uint64)
 _NO_SIZES = np.empty(0, np.int64)
 
 
+def _take(piece: pa.RecordBatch, rows: Ints) -> pa.RecordBatch:
+    """Some rows of a piece; where they lie side by side, as they do for outcomes that come in order, without a copy."""
+    first = int(rows[0])
+    if int(rows[-1]) - first == rows.size - 1 and (np.diff(rows) == 1).all():
+        return piece.slice(first, rows.size)
+    return piece.take(pa.array(rows))
+
+
 def together(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     """Batches of the same columns as one, whatever words their dictionaries have."""
     if len(parts) == 1:
@@ -237,7 +282,7 @@ def together(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return batch
 
 
-def _packed(rows: pa.RecordBatch) -> pa.RecordBatch:
+def packed(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Rows as they are written: ids packed, and whole numbers of two bytes in one where they fit."""
     columns = [pack_ids(rows.column(0)), *map(_narrow, rows.columns[1:])]
     return pa.RecordBatch.from_arrays(columns, rows.schema.names)

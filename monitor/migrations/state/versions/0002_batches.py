@@ -7,8 +7,15 @@ revision = '0002'
 down_revision = '0001'
 
 
+def _free_name(now: str) -> None:
+    """On PostgreSQL a key keeps its name when its table is renamed, and no other may have it."""
+    if op.get_bind().dialect.name == 'postgresql':
+        op.execute(f"ALTER INDEX folded_pkey RENAME TO {now}_pkey")
+
+
 def upgrade() -> None:
     op.rename_table('folded', 'folded_before')
+    _free_name('folded_before')
     op.create_table('folded',
     sa.Column('batch_id', sa.String(length=64), nullable=False),
     sa.Column('model', sa.Integer(), nullable=False),
@@ -26,6 +33,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index('folded_by_model', 'folded')
     op.rename_table('folded', 'folded_after')
+    _free_name('folded_after')
     op.create_table('folded',
     sa.Column('seq', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('model', sa.Integer(), nullable=False),

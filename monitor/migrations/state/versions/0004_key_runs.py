@@ -1,15 +1,15 @@
-"""sorted runs of keys in place of two growing trees, and summaries by sampling rate; the rest follows from the log"""
+"""sorted runs of keys in place of two growing trees, summaries and roll-ups by sampling rate; the rest follows"""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = '0004'
-down_revision = '0002'
+down_revision = '0003'
 
 # All of it follows from the log, and is made anew from there: the worker begins where a model has no row.
 _REBUILT = (
     "verdicts", "points", "incident_events", "incidents", "rule_states", "windows", "streams", "signals", "rollups",
-    "summaries", "folded", "models",
+    "summaries", "folded", "halves", "refusals", "models",
 )  # fmt: skip
 
 
@@ -34,17 +34,36 @@ def _summaries(*rate: sa.Column[float]) -> None:
     )
 
 
+def _rollups(*rate: sa.Column[float]) -> None:
+    op.create_table('rollups',
+    *_key(),
+    sa.Column('length', sa.BigInteger(), nullable=False),
+    sa.Column('start', sa.BigInteger(), nullable=False),
+    *rate,
+    sa.Column('n', sa.BigInteger(), nullable=False),
+    sa.Column('data', sa.LargeBinary(), nullable=True),
+    sa.PrimaryKeyConstraint('model', 'kind', 'length', 'start', *[column.name for column in rate]),
+    sqlite_with_rowid=False
+    )
+
+
+def _rate() -> sa.Column[float]:
+    return sa.Column('rate', sa.Float(), nullable=False)
+
+
 def _forget() -> None:
     for name in _REBUILT:
         op.execute(f"DELETE FROM {name}")
     op.drop_table('summaries')
+    op.drop_table('rollups')
 
 
 def upgrade() -> None:
     _forget()
     op.drop_table('entries')
     op.drop_table('outcomes')
-    _summaries(sa.Column('rate', sa.Float(), nullable=False))
+    _summaries(_rate())
+    _rollups(_rate())
     op.create_table('key_rows',
     *_key(),
     sa.Column('start', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -75,6 +94,7 @@ def downgrade() -> None:
     for name in ('key_pages', 'key_runs', 'key_rows'):
         op.drop_table(name)
     _summaries()
+    _rollups()
     op.create_table('entries',
     sa.Column('model', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('prediction_id', sa.String(length=128), nullable=False),
