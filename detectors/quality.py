@@ -25,10 +25,10 @@ def measure_quality(
     allows.
 
     ``predictions`` is a window's dense prediction summary, ``metrics`` the names wanted (``None``: all). Rates are
-    shares of rows, 0 to 1: the missing of all rows, type errors of those and the refused, the others of the rows that
-    are not missing. A value is out of range if it lies below the reference's lowest cell or above its highest: outside
-    its minimum and maximum by more than the width of a cell. Intervals of rates are Wilson's (1927) and take rows as
-    independent.
+    shares of rows, 0 to 1: the missing, and the type errors, which are missing too, of all rows; the others of the rows
+    that are not missing. A value is out of range if it lies below the reference's lowest cell or above its highest:
+    outside its minimum and maximum by more than the width of a cell. Intervals of rates are Wilson's (1927) and take
+    rows as independent.
 
     >>> from detectors.summaries.space import example_space
     >>> from detectors.summaries.summary import Summary
@@ -50,10 +50,10 @@ def measure_quality(
         found.append(("duplicate_rate", Scope(), duplicate_rate(contents, int(contents.sum()))))
     undeclared = int(space.predictions.view(predictions, "undeclared")[0])
     found.append(("undeclared_field_rate", Scope(), proportion(min(undeclared, rows), rows, Reason.EMPTY_WINDOW)))
-    refused = space.predictions.view(predictions, "refused").tolist()
-    for column, wrong in zip(space.columns, refused, strict=True):
+    mistyped = space.predictions.view(predictions, "mistyped").tolist()
+    for column, wrong in zip(space.columns, mistyped, strict=True):
         if column.kind == "feature":
-            rate = proportion(wrong, rows + wrong, Reason.EMPTY_WINDOW)
+            rate = proportion(min(wrong, rows), rows, Reason.EMPTY_WINDOW)
             found.append(("type_error_rate", scope_of(column), rate))
     each = zip(space.column_counts(predictions), space.column_counts(reference.predictions), strict=True)
     for (column, counts), (_, before) in each:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from monitor.addresses import MASK, check_database, in_schema, without_password
 from monitor.errors import InvalidSettings
 from monitor.identity import networks
 
 PREFIX = "VIGIL_"
 CONFIG = "VIGIL_CONFIG"      # the one variable that is no setting: it names the file
-_MASK = "***"
 
 
 def _setting(
@@ -105,7 +103,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'vigil.db'}")
-        _check_database(self.database_url)
+        check_database(self.database_url)
         networks(self.trusted_proxies)
 
     @property
@@ -131,17 +129,17 @@ class Settings:
         >>> Settings(database_url="postgresql://db/vigil?sslmode=require").state_url
         'postgresql://db/vigil?sslmode=require&options=-csearch_path%3Dvigil_state'
         """
-        return _in_schema(self.database_url, "vigil_state") if self.on_server else self.database_url
+        return in_schema(self.database_url, "vigil_state") if self.on_server else self.database_url
 
     @property
     def log_url(self) -> str:
         """Where the log is opened."""
-        return _in_schema(self.database_url, "vigil_log") if self.on_server else f"sqlite:///{self.log_file}"
+        return in_schema(self.database_url, "vigil_log") if self.on_server else f"sqlite:///{self.log_file}"
 
     def shown(self) -> dict[str, str]:
         """Each setting as text that may be printed and logged: a password in a URL is masked."""
         values = {f.name: _text(getattr(self, f.name)) for f in fields(self)}
-        key = _MASK if self.key else ""
+        key = MASK if self.key else ""
         return values | {"database_url": without_password(self.database_url), "key": key}
 
     def __repr__(self) -> str:
@@ -239,59 +237,6 @@ def _wanted(of: Field[Any]) -> str:
         most = of.metadata["most"]
         return f"a whole number from {of.metadata['least']}" + (f" to {most}" if most is not None else " up")
     return "text"
-
-
-def _check_database(url: str) -> None:
-    scheme = url.partition(":")[0]
-    if scheme in _POSTGRESQL:
-        _check_server(url)
-        return
-    path = url.removeprefix("sqlite:///")
-    if path in (url, "", ":memory:") or "?" in path:
-        raise InvalidSettings(
-            "database_url must be sqlite:///PATH with the path of a file, or postgresql://USER:PASSWORD@HOST/DATABASE",
-            "Four slashes begin an absolute path: sqlite:////var/lib/vigil/vigil.db",
-        )
-
-
-_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
-
-
-def _check_server(url: str) -> None:
-    """What is wrong is said without the URL, which may hold a password."""
-    try:
-        parts = urlsplit(url)
-        named = bool(parts.path.strip("/")) and parts.port != 0
-    except ValueError:
-        named = False
-    if not named:
-        raise InvalidSettings(
-            "database_url must name a database of PostgreSQL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
-            "A password's special characters are written as percent signs and two digits: %40 for @",
-        )
-
-
-def _in_schema(url: str, schema: str) -> str:
-    """The URL of a database with the schema that is looked into, behind whatever options it has."""
-    base, _, query = url.partition("?")
-    named = parse_qsl(query, keep_blank_values=True)
-    options = [value for key, value in named if key == "options"] + [f"-csearch_path={schema}"]
-    written = [*((key, value) for key, value in named if key != "options"), ("options", " ".join(options))]
-    return f"postgresql://{base.partition('://')[2]}?{urlencode(written, quote_via=quote)}"
-
-
-def without_password(url: str) -> str:
-    """A database's URL as it may be shown.
-
-    >>> without_password("postgresql://vigil:secret@db/vigil?sslpassword=secret")
-    'postgresql://vigil:***@db/vigil?sslpassword=***'
-    """
-    try:
-        password = urlsplit(url).password
-    except ValueError:
-        return _MASK
-    masked = url.replace(f":{password}@", f":{_MASK}@") if password else url
-    return re.sub(r"([?&](?:ssl)?password=)[^&]*", rf"\1{_MASK}", masked)
 
 
 def _text(value: object) -> str:

@@ -26,7 +26,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("freshness", "quality", "seconds", HIGHER, PREDICTIONS, None, "ISO/IEC 25012, currentness",
           "Time from the last bucket of event time with rows to the end of the window."),
     Entry("type_error_rate", "quality", "share", HIGHER, PREDICTIONS, WILSON, "ISO/IEC 25012, consistency",
-          "Share of rows refused because the feature had no value of its type.", kept=False),
+          "Share of rows whose value of the feature had a wrong type and was taken as missing.", kept=False),
     Entry("undeclared_field_rate", "quality", "share", HIGHER, PREDICTIONS, WILSON, "ISO/IEC 25012, compliance",
           "Share of rows with a field that the declaration does not know: the sender's schema has changed."),
 )  # fmt: skip

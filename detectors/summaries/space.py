@@ -142,7 +142,7 @@ class Space:
     @cached_property
     def predictions(self) -> Layout:
         """Columns (cell); axes (group, decision); ``decided`` (decision, cell of that class's score); ``contents``;
-        ``refused`` rows by the column that had no value of its type; rows with ``undeclared`` fields; ``subjects``
+        ``mistyped`` rows by the column whose value had a wrong type; rows with ``undeclared`` fields; ``subjects``
         (counter, minus or plus)."""
         k = self.n_classes
         shapes: dict[tuple[str, int], tuple[int, ...]] = {
@@ -152,7 +152,7 @@ class Space:
         if k > 1:
             shapes["decided", 0] = (k, self._score_size)
         shapes["contents", 0] = (CONTENTS,)
-        shapes["refused", 0] = (len(self.columns),)
+        shapes["mistyped", 0] = (len(self.columns),)
         shapes["undeclared", 0] = (1,)
         if self.subjects:
             shapes["subjects", 0] = (SUBJECTS, 2)

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import DBAPIError
 
+from monitor.addresses import without_password
 from monitor.cli.check import Check, State, guarded, judged
 from monitor.cli.command import on_machine
 from monitor.cli.doctor_server import examine_server
@@ -28,7 +29,7 @@ from monitor.errors import NotDurable
 from monitor.log.sql import SqlLog
 from monitor.log.waiting import last_arrival, waiting
 from monitor.migrate import SCRIPTS
-from monitor.settings import Settings, without_password
+from monitor.settings import Settings
 from monitor.store import models
 from monitor.times import from_micros
 

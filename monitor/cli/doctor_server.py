@@ -16,7 +16,7 @@ from monitor.log.waiting import last_arrival
 from monitor.settings import Settings
 from monitor.times import from_micros
 
-LEAST_VERSION = 14          # what the tests run on is 18; below 14 the makers mend nothing any more
+LEAST_VERSION = 14          # the tests run on 18; what is older than 14 its makers no longer mend
 SKEW, FAR = timedelta(seconds=2), timedelta(minutes=5)
 CONNECTIONS = 32            # what one process may hold open: two pools of 16
 _BINARY = ("c", "posix", "c.utf-8", "c.utf8", "pg_c_utf8")

@@ -24,6 +24,7 @@ from monitor.database import reading, writing
 from monitor.log import cuts, erasures, seals
 from monitor.log.erasures import Erasure, Of
 from monitor.log.sql import SqlLog
+from monitor.logs import configure
 from monitor.settings import Settings
 from monitor.times import from_micros
 
@@ -151,6 +152,7 @@ def rebuild(out: Out, settings: Settings, model: str | None) -> None:
 def _app(settings: Settings) -> Iterator[App]:
     from monitor.app import App  # not at the top: what needs no worker need not wait for all of it
 
+    configure("warning", settings.log_format)
     app = App(settings)
     try:
         yield app

@@ -10,12 +10,13 @@ from contextlib import suppress
 import structlog
 import uvicorn
 
+from monitor.addresses import without_password
 from monitor.cli.command import on_machine
 from monitor.cli.failure import REFUSED, Failure
 from monitor.cli.out import Out
 from monitor.cli.root import vigil
 from monitor.logs import configure
-from monitor.settings import Settings, without_password
+from monitor.settings import Settings
 
 GRACE = 10              # seconds that requests under way may still take once the service is told to stop
 LOOK_EVERY = 1.0        # how often a worker of its own looks for new data, in seconds

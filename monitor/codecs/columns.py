@@ -16,6 +16,7 @@ from monitor.model.checks import clean
 
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 5_000
+LEAST_RATE = 1e-6
 MAX_CELLS = 50_000_000      # rows times fields: a column of nulls has no bytes on the wire, and many in memory
 
 NESTED: dict[Kind, tuple[str, ...]] = {
@@ -101,9 +102,11 @@ def _rate(value: Any) -> float:
         rate = -1.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         rate = -1.0
-    if not 0.0 < rate <= 1.0:
-        raise InvalidInput("'sampling_rate' is no number over 0 and up to 1", "Send 0.1 where one row in ten is sent")
-    return rate
+    if not LEAST_RATE <= rate <= 1.0:
+        raise InvalidInput(
+            f"'sampling_rate' is no number from {LEAST_RATE:g} to 1", "Send 0.1 where one row in ten is sent"
+        )
+    return float(f"{rate:.3g}")     # rows of each rate are counted apart: a sampler that adapts must not make thousands
 
 
 def _text(key: str, value: Any) -> str | None:

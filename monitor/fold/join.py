@@ -143,7 +143,7 @@ def _faults(space: Space, rows: Predictions, strata: Sequence[Stratum], codes: I
     nobody declared."""
     at, cells, of = space.predictions, [], []
     if rows.mistyped is not None:
-        numbers = {c.name: at.start("refused") + i for i, c in enumerate(space.columns) if c.kind == "feature"}
+        numbers = {c.name: at.start("mistyped") + i for i, c in enumerate(space.columns) if c.kind == "feature"}
         found = np.asarray(rows.mistyped.indices.fill_null(-1))
         for code, names in enumerate(rows.mistyped.dictionary.to_pylist()):
             mine = np.flatnonzero(found == code)

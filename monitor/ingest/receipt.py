@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,8 +71,6 @@ def part_of(
     """A request's part of its segment, with what the batch said of itself and what was noted of it."""
     named = {k: getattr(envelope, k) for k in ("source", "environment", "schema_version")}
     said: dict[str, Any] = {k: v for k, v in named.items() if v is not None} | {"sampling_rate": envelope.sampling_rate}
-    refused = [r.field.removeprefix("features.") for r in rejects if r.field.startswith("features.")]
-    said |= {"refused": dict(Counter(refused))} if refused else {}       # by feature: what counts as type errors
     said |= {"notes": dict(notes)} if notes else {}
     return Part(batch_id, accepted, idempotency_key, said, rejects)
 

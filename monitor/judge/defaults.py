@@ -22,6 +22,7 @@ ERROR_RISE = 1.2            # times the reference's mean absolute error
 MISSING_RISE = 0.05
 OUT_OF_RANGE = 0.05
 UNSEEN = 0.01
+WRONG_TYPE = 0.05           # of the rows; of rows with fields that nobody declared as well
 PARITY_RATIO = 0.8          # the four-fifths rule: Uniform Guidelines, 29 CFR 1607.4(D)
 PARITY_DIFFERENCE = 0.1
 DRIFT_ALPHA = 0.001
@@ -40,6 +41,7 @@ def monitors_for(spec: ModelSpec, reference: Reference, baseline: Reading) -> tu
     for column in reference.space.columns:
         found += _column_monitors(spec, column)
     found += _performance_monitors(spec, baseline)
+    found.append(_monitor(spec, "undeclared_field_rate", Scope(), "drift", Limit(high=WRONG_TYPE)))
     for attribute in (*spec.protected_attributes, *map("&".join, spec.intersections)):
         found += _fairness_monitors(spec, Scope(attribute=attribute), baseline)
     return tuple(found)
@@ -67,6 +69,7 @@ def _column_monitors(spec: ModelSpec, column: Column) -> list[MonitorSpec]:
     found = [
         _monitor(spec, "jensen_shannon", scope, "drift", Limit(high=DRIFT), DRIFT_ALPHA),
         _monitor(spec, "missing_rate", scope, "drift", Limit(high=MISSING_RISE), relative=True),
+        _monitor(spec, "type_error_rate", scope, "drift", Limit(high=WRONG_TYPE)),
     ]
     if isinstance(column.grid, CategoryGrid):
         if column.grid.complete:

@@ -50,6 +50,7 @@ def test_it_takes_one_name_a_reason_and_a_person(people: Any, problem: Callable[
     assert people.client.get(URL).json() == {"erasures": []}
 
 
+@pytest.mark.usefixtures("logged")
 def test_the_command_line_erases_lists_and_erases_again(people: Any, tmp_path: Path) -> None:
     where = {"VIGIL_DATA_DIR": str(people.app.settings.data_dir), "USER": "root"}
     done = run(where, "erase", "request", "--model", "churn", "--subject", "person-0", "--reason", "r", "--json")
@@ -90,3 +91,46 @@ def test_housekeeping_does_both_by_itself(people: Any) -> None:
 
 def run(env: dict[str, str], *args: str) -> Result:
     return CliRunner().invoke(command, list(args), env=env)
+
+
+def test_a_prediction_out_of_events_goes_with_its_exchange(people: Any) -> None:
+    from events import SOURCES, KServe, send
+
+    assert people.declare(sources=SOURCES).status_code == 200
+    before = people.counts()["predictions"]
+    for id_ in ("r-1", "r-2", "r-3"):
+        send(people, KServe().request(id_, [[31.0, "a", "f"], [57.5, "b", "m"]]))
+        if id_ != "r-3":
+            send(people, KServe().response(id_, [0.9, 0.1]))
+        people.fold()       # the two halves come in segments of their own
+    assert people.counts()["predictions"] == before + 4
+    first = kept(people)
+    for name in ("r-1/0", "r-3"):
+        people.client.post(URL, json={"prediction_id": name, "reason": "ticket"})
+    carry_out(people.app.keeper, ["churn"])
+    told = people.client.get(URL).json()["erasures"]
+    assert sorted(e["rows"]["events"] for e in told) == [1, 2]
+    after = kept(people)
+    assert {r["id"] for r in first} - {r["id"] for r in after} == {"r-1/0", "r-1/1"}
+    segments = people.app.log.read("churn", 0, 99)
+    assert not [s for s in segments if b"r-1" in s.payload or b"r-3" in s.payload]
+    remake(people)
+    assert kept(people) == after
+    assert people.counts()["predictions"] == before + 4
+    send(people, KServe().response("r-3", [0.9, 0.1]))
+    people.fold()
+    assert people.counts()["predictions"] == before + 4, "its request is gone"
+
+
+def kept(service: Any) -> list[dict[str, Any]]:
+    from state import contents
+
+    rows = map(json.loads, contents(service.app.state, ("kept",))["kept"])
+    return sorted(({k: v for k, v in r.items() if k != "place"} for r in rows if r["id"]), key=lambda r: r["id"])
+
+
+def remake(service: Any) -> None:
+    from monitor.worker.restoring import forget
+
+    forget(service.app.state, 1)
+    service.fold()

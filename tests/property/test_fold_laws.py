@@ -26,9 +26,9 @@ from monitor.fold.strata import Stratum, merge_into
 from monitor.model import ModelSpec
 from monitor.store import tables
 from monitor.store.joins import Joins, JoinStore
-from monitor.store.models import ModelState
 from monitor.store.keys import runs
 from monitor.store.keys.runs import Search
+from monitor.store.models import ModelState
 
 SPACE = Space(
     "binary_classification",

@@ -190,7 +190,7 @@ def test_what_was_wrong_beside_a_row_counts_once_with_it() -> None:
     result = predict(["p", "q", "r", "p"], mistyped=mistyped, undeclared=odd)
     (summary,) = result.predictions.values()
     dense, at = summary.dense(SPACE.prediction_size), SPACE.predictions
-    assert dense[at.start("refused") : at.start("refused") + 2].tolist() == [2, 0], "the duplicate adds nothing"
+    assert dense[at.start("mistyped") : at.start("mistyped") + 2].tolist() == [2, 0], "the duplicate adds nothing"
     assert dense[at.start("undeclared")] == 1
 
 
