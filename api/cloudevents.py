@@ -11,6 +11,7 @@ from api.access import COOKIE, Vigil, app_of, authorised
 from api.body import Bodies
 from api.openapi import errors
 from api.proxies import peer
+from api.receipts import EVENTS_TAKEN, taken
 from monitor.access import Principal
 from monitor.errors import Unauthenticated
 
@@ -69,8 +70,9 @@ def _certified(request: Request) -> str | None:
 
 
 @router.post(
-    "/ingest/cloudevents", status_code=202, responses=errors(400, 408, 413, 415, 429, 503), openapi_extra=_DESCRIBED
-)
+    "/ingest/cloudevents", status_code=202, responses={202: taken(EVENTS_TAKEN), **errors(400, 415, 429)},
+    openapi_extra=_DESCRIBED,
+)  # fmt: skip
 async def post_cloudevents(vigil: Vigil, request: Request, who: Annotated[Principal, Depends(sender)]) -> JSONResponse:
     """Take requests and responses that KServe's or Seldon's logger sends: CloudEvents 1.0 and 0.3, one or a batch.
 

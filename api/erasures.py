@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.access import Vigil, needs
 from api.openapi import errors
@@ -27,10 +27,10 @@ class Asked(BaseModel):
     })  # fmt: skip
     subject_key: str | None = Field(None, min_length=1, max_length=_SHORT)
     prediction_id: str | None = Field(None, min_length=1, max_length=128)
-    reason: str = Field(min_length=1, max_length=4_000)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(min_length=1, max_length=4_000)
 
 
-@router.post("/models/{model}/erasures", status_code=202, responses=errors(400, 503))
+@router.post("/models/{model}/erasures", status_code=202, responses=errors(400))
 def post_erasure(vigil: Vigil, model: str, asked: Asked, who: Admin) -> dict[str, Any]:
     """Erase what is held of a person, or of a prediction, up to now. 202 once the request is recorded; the worker
     carries it out when the rows that are there are folded. Needs a person's key."""

@@ -19,7 +19,7 @@ from monitor.store import incidents as store
 from monitor.store import models
 
 router = APIRouter(prefix="/v1", tags=["incidents"], responses=errors(401, 403, 404, 422))
-_ERRORS = errors(400, 503)
+_ERRORS = errors(400)
 
 Reader = Annotated[Principal, needs("read")]
 Operator = Annotated[Principal, needs("operate")]

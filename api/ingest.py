@@ -9,24 +9,28 @@ from fastapi.responses import JSONResponse
 
 from api.access import Vigil, needs
 from api.openapi import errors
+from api.receipts import ROWS_TAKEN, taken
 from api.taking import TakesRows
 from monitor.access import Principal
 from monitor.codecs import FORMATS
+from monitor.codecs.columns import LEAST_RATE
 from monitor.errors import NotFound
 from monitor.queries import batch_result
+from monitor.sources import FORMATS as SYSTEMS
 from monitor.times import from_micros
 from monitor.views.rejects import rejected
 
 _TAGGED: dict[str, Any] = {"prefix": "/v1", "tags": ["ingest"], "responses": errors(401, 403, 404, 422)}
 rows = APIRouter(**_TAGGED, route_class=TakesRows)
 router = APIRouter(**_TAGGED)
-_ERRORS = errors(400, 408, 409, 413, 415, 429, 503)
+_ANSWERS: dict[int | str, dict[str, Any]] = {202: taken(ROWS_TAKEN), **errors(400, 409, 415, 429)}
 _NEVER = "what takes rows answers this route; its signature is for the document"
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=128)]
 Ingester = Annotated[Principal, needs("ingest")]
 Reader = Annotated[Principal, needs("read")]
 
+_SHORT = {"type": "string", "minLength": 1, "maxLength": 256}
 _ROW = {
     "predictions": {
         "prediction_id": "ma-068785",
@@ -51,14 +55,14 @@ def _described(kind: str) -> dict[str, Any]:
     content: dict[str, Any] = {media: {"schema": {"type": "string", "format": "binary"}} for media in FORMATS}
     content["application/json"] = {"schema": {"type": ["object", "array"]}, "examples": examples}
     envelope = [
-        {"name": n, "in": "query", "required": False, "schema": {"type": "string"}, "description": d}
-        for n, d in (
-            ("clock", "`event` marks a replay or backfill"),
-            ("source", "what sent it"),
-            ("sampling_rate", "share of all predictions that is sent, above 0 to 1"),
-            ("environment", "where the model runs"),
-            ("schema_version", "the sender's own"),
-            ("format", "`sagemaker`, `databricks`, `mlflow` or `bentoml`: records as that system keeps them"),
+        {"name": n, "in": "query", "required": False, "schema": s, "description": d}
+        for n, s, d in (
+            ("clock", {"enum": ["wall", "event"]}, "`event` marks a replay or backfill"),
+            ("source", _SHORT, "what sent it"),
+            ("sampling_rate", {"type": "number", "minimum": LEAST_RATE, "maximum": 1}, "share of what there is"),
+            ("environment", _SHORT, "where the model runs"),
+            ("schema_version", _SHORT, "the sender's own"),
+            ("format", {"enum": list(SYSTEMS)}, "records as that system keeps them"),
         )
     ]
     return {"requestBody": {"required": True, "content": content}, "parameters": envelope}
@@ -67,19 +71,19 @@ def _described(kind: str) -> dict[str, Any]:
 Atomic = Annotated[bool, Query(description="Take all rows or none")]
 
 
-@rows.post("/models/{model}/predictions", status_code=202, responses=_ERRORS, openapi_extra=_described("predictions"))
+@rows.post("/models/{model}/predictions", status_code=202, responses=_ANSWERS, openapi_extra=_described("predictions"))
 async def post_predictions(model: str, _who: Ingester, key: Key = None, atomic: Atomic = False) -> JSONResponse:
     """Take predictions. 202 once they are durable; bad rows go to the rejects, the others are taken."""
     raise AssertionError(_NEVER)
 
 
-@rows.post("/models/{model}/outcomes", status_code=202, responses=_ERRORS, openapi_extra=_described("outcomes"))
+@rows.post("/models/{model}/outcomes", status_code=202, responses=_ANSWERS, openapi_extra=_described("outcomes"))
 async def post_outcomes(model: str, _who: Ingester, key: Key = None, atomic: Atomic = False) -> JSONResponse:
     """Take outcomes: before their prediction, twice or corrected, each counts once."""
     raise AssertionError(_NEVER)
 
 
-@rows.post("/models/{model}/reference", status_code=202, responses=_ERRORS, openapi_extra=_described("reference"))
+@rows.post("/models/{model}/reference", status_code=202, responses=_ANSWERS, openapi_extra=_described("reference"))
 async def post_reference(model: str, _who: Ingester, key: Key = None, atomic: Atomic = False) -> JSONResponse:
     """Take the reference that the model's production is compared with, outcome columns inline."""
     raise AssertionError(_NEVER)

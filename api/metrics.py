@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Vigil
+from api.openapi import errors
 from monitor.errors import NotFound
 from monitor.metrics import Instruments
 
@@ -16,7 +18,14 @@ router = APIRouter(tags=["health"])
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+_TEXT = {"schema": {"type": "string"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": _TEXT, "application/openmetrics-text": _TEXT}},
+    **errors(404),
+}
+
+
+@router.get("/metrics", response_class=Response, responses=_ANSWERS)
 def get_metrics(vigil: Vigil, request: Request) -> Response:
     """The figures that Prometheus scrapes, as OpenMetrics or in the text format; docs/prometheus.md names them."""
     if not vigil.settings.metrics:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -12,7 +11,7 @@ from fastapi.responses import JSONResponse
 from api.access import Vigil, needs
 from api.body import read_body
 from api.openapi import errors
-from api.windows import utc
+from api.windows import Instant, utc
 from monitor import queries
 from monitor.access import Principal
 from monitor.app import App
@@ -35,12 +34,13 @@ _EXAMPLE = {
     "protected_attributes": {"SEX": {"reference_group": 1}},
     "label_delay": "90d",
 }
+_OBJECT = {"type": "object"}
 _DECLARATION = {
     "requestBody": {
         "required": True,
         "description": "The declaration; docs/models.md has every key",
         "content": {
-            "application/json": {"schema": {"type": "object"}, "example": _EXAMPLE},
+            "application/json": {"schema": _OBJECT, "example": _EXAMPLE},
             "application/yaml": {"schema": {"type": "string"}},
         },
     }
@@ -50,7 +50,10 @@ _DECLARATION = {
 @router.put(
     "/models/{model}",
     openapi_extra=_DECLARATION,
-    responses={201: {"description": "Declared for the first time"}, **errors(400, 409, 413, 415, 503)},
+    responses={
+        201: {"description": "Declared for the first time", "content": {"application/json": {"schema": _OBJECT}}},
+        **errors(400, 409, 415),
+    },
 )
 async def put_model(vigil: Vigil, request: Request, model: str, who: Admin) -> JSONResponse:
     """Declare a model, in YAML or JSON. The same declaration again changes nothing; another is its next version."""
@@ -89,8 +92,8 @@ def get_points(
     _who: Reader,
     metric: str | None = None,
     scope: str | None = None,
-    start: Annotated[datetime | None, Query(alias="from")] = None,
-    to: datetime | None = None,
+    start: Annotated[Instant | None, Query(alias="from")] = None,
+    to: Instant | None = None,
     cursor: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     revisions: bool = False,

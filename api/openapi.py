@@ -49,7 +49,7 @@ _WHEN = {
     415: "The content type or encoding is not taken here",
     422: "What was sent is not valid; `errors` lists the faults",
     429: "The fold is too far behind, or other requests fill the memory",
-    503: "It cannot be made durable now",
+    503: "It cannot be made durable now, or the database is gone",
 }
 _AGAIN = {"Retry-After": {"description": "Seconds to wait before the request is sent again", "schema": _STRING}}
 
@@ -75,6 +75,9 @@ def install(app: FastAPI) -> None:
             for path, methods in made["paths"].items():
                 for operation in methods.values():
                     operation["security"] = [{"key": []}] if path.startswith("/v1/") else []
+                    if path.startswith("/v1/"):
+                        always = errors(503, *((408, 413) if "requestBody" in operation else ()))
+                        operation["responses"] |= {str(status): told for status, told in always.items()}
             for path, example in ANSWERS.items():       # here, since FastAPI leaves out whatever of one is null
                 told = made["paths"][path]["get"]["responses"]["200"]
                 told["content"]["application/json"]["example"] = example

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from monitor import errors
 
@@ -88,11 +89,22 @@ def answer(error: errors.VigilError) -> JSONResponse:
     return problem(status, kind, title, error.detail, error.mend, headers, **more)
 
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _HTTP = {
     404: ("not-found", "Not found", "there is nothing under this path", "/docs lists every path"),
     405: ("method-not-allowed", "The method is not allowed here", "this path does not take the method",
           "/docs lists what each path takes"),
 }  # fmt: skip
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that a path takes, on whichever routes: the framework names those of the first alone."""
+    routes: list[BaseRoute] = request.app.routes
+
+    def takes(method: str) -> bool:
+        return any(r.matches({**request.scope, "method": method})[0] is Match.FULL for r in routes)
+
+    return [method for method in _METHODS if takes(method)]
 
 
 def install(app: FastAPI) -> None:
@@ -116,11 +128,14 @@ def install(app: FastAPI) -> None:
         return problem(422, "invalid-input", "The request is not valid", named, mend, errors=faults)
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         kind, title, detail, mend = _HTTP.get(
             error.status_code, ("http", "The request failed", str(error.detail), "/docs lists what there is")
         )
-        return problem(error.status_code, kind, title, detail, mend, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(request))
+        return problem(error.status_code, kind, title, detail, mend, headers)
 
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

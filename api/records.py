@@ -25,6 +25,7 @@ PeriodText = Annotated[
     str | None, Query(max_length=80, description="2026-Q3, 2026-07, 2026 or 2026-01-01/2026-04-01; the current quarter")
 ]
 ClockText = Annotated[ClockChoice, Query(description="`event`: replays, in the time of their data; `all`: both")]
+_PACK = {"application/json": {"schema": {"type": "object"}}, "text/html": {"schema": {"type": "string"}}}
 MEDIA = {"json": "application/json", "html": "text/html; charset=utf-8"}
 
 
@@ -56,7 +57,7 @@ def get_kpis(
     }
 
 
-@router.get("/exports/management-review", response_class=Response)
+@router.get("/exports/management-review", response_class=Response, responses={200: {"content": _PACK}})
 def get_management_review(
     vigil: Vigil,
     who: Exporter,

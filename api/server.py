@@ -71,7 +71,9 @@ def create(vigil: App | None = None) -> FastAPI:
         """Whether the process answers."""
         return "ok"
 
-    @app.get("/readyz", tags=["health"], response_class=PlainTextResponse)
+    faulty = {"description": "What is wrong", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+    @app.get("/readyz", tags=["health"], response_class=PlainTextResponse, responses={503: faulty})
     def readyz() -> Response:
         """Whether the databases answer and the threads behind the service live; 503 where they do not."""
         wrong = vigil.faults()

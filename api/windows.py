@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from api.access import Vigil, needs
 from api.openapi import errors
@@ -25,9 +28,20 @@ from monitor.times import to_micros
 
 router = APIRouter(prefix="/v1", tags=["windows"], responses=errors(401, 403, 404, 409, 422))
 
+
+
+def _dated(value: Any) -> Any:
+    """Refuses a bare number, which Pydantic would take for seconds or milliseconds since 1970, by its size."""
+    if isinstance(value, str) and not _DATED.match(value):
+        raise PydanticCustomError("instant", "is no date: write 2026-07-01 or 2026-07-01T12:00:00Z")
+    return value
+
+
+_DATED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+Instant = Annotated[datetime, BeforeValidator(_dated)]
 Reader = Annotated[Principal, needs("read")]
-Start = Annotated[datetime, Query(alias="from", description="The window's start: a date, or RFC 3339; on the grain")]
-End = Annotated[datetime, Query(description="Its end, which is not part of it")]
+Start = Annotated[Instant, Query(alias="from", description="The window's start: a date, or RFC 3339; on the grain")]
+End = Annotated[Instant, Query(description="Its end, which is not part of it")]
 Metrics = Annotated[str | None, Query(description="Only these, with commas between them; all where absent")]
 Part = Annotated[str | None, Query(description="Only this part, such as feature:age or attribute:SEX")]
 Disparity = Annotated[str, Query(description="A disparity of rates, such as demographic_parity_difference")]

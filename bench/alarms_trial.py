@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from detectors.reference import Reference
-from detectors.scope import Window
+from detectors.scope import Scope, Window
 from detectors.summaries.summary import Ints
 from incidents.commands import Clock, Open, Resolve
 from incidents.rules import RuleState
@@ -85,7 +85,7 @@ class Trial:
         opened = [f for f, command in answer.commands if isinstance(command, Open)]
         self.live |= set(opened)
         self.live -= {f for f, command in answer.commands if isinstance(command, Resolve)}
-        judged = {v.point.scope.text for v in verdicts if v.kind is not VerdictKind.UNKNOWN}
+        judged = {v.point.scope.text for v in verdicts if v.kind is not VerdictKind.UNKNOWN} - {Scope().text}
         self.tally += Tally(1, len(judged), len(breached(verdicts)), len(opened))
         return verdicts
 

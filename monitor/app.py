@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from monitor.log.sql import SqlLog
 from monitor.log.writer import LogWriter
 from monitor.metrics import Metrics
 from monitor.migrate import migrate
-from monitor.model import FeatureType, ModelSpec
+from monitor.model import ModelSpec
 from monitor.review import kpis_for
 from monitor.settings import Settings
 from monitor.store import incidents, models
@@ -32,8 +32,9 @@ from monitor.store.models import ModelState
 from monitor.times import to_micros
 from monitor.worker.erasing import ask
 from monitor.worker.housekeeping import Housekeeping
-from monitor.worker.keeping import Ages, Keeper
+from monitor.worker.keeping import Keeper
 from monitor.worker.loop import Worker
+from monitor.worker.retention import Ages, Retention
 from monitor.worker.thread import WorkerThread
 
 
@@ -49,11 +50,12 @@ class App:
         self.keys = Keys(self.log.engine, now)
         self.metrics = Metrics(self.log.engine, self.state, now, lambda: self.thread.last_round, self._kpis)
         self.worker = Worker(self.log, self.state, now, self.metrics.process.fold)
-        self.keeper = Keeper(self.worker, Ages.of_days(
+        self.keeper = Keeper(self.worker)
+        self.retention = Retention(self.keeper, Ages.of_days(
             settings.retention_raw_days, settings.retention_protected_days, settings.retention_summaries_days,
             settings.retention_rejects_days,
         ))  # fmt: skip
-        self.thread = WorkerThread(self.worker, settings.tick_seconds, Housekeeping(self.keeper))
+        self.thread = WorkerThread(self.worker, settings.tick_seconds, Housekeeping(self.retention))
         self.writer = LogWriter(self.log, self._appended, self.metrics.process.append)
         self.admission = Admission(self.log, self.state, settings.max_backlog_rows)
         self.intake = Intake(self.log, self.writer, now, settings.max_rows_per_batch)
@@ -125,12 +127,6 @@ class App:
         self.intake.declared(model)
         with reading(self.log.engine) as db:
             return of_model(db, model)
-
-    def admit(self, model: str) -> Mapping[str, FeatureType]:
-        """The features of the model's reference, for a batch that is to be taken now. Raises ``Overloaded`` where the
-        fold is further behind than the settings allow."""
-        known = self.admission.peek(model)
-        return self.admission.admit(model) if known is None else known
 
     def model_state(self, model: str) -> ModelState | None:
         with reading(self.state) as db:

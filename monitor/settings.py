@@ -63,7 +63,7 @@ class Settings:
         64 * 2**20, "Most bytes that a body with a `Content-Encoding` may unpack to; above it, 413."
     )
     max_held_bytes: int = _setting(
-        256 * 2**20, "Bytes of bodies held in memory at a time; above it, 429 with `Retry-After`."
+        128 * 2**20, "Bytes of bodies held in memory at a time; above it, 429 with `Retry-After`."
     )
     body_seconds: int = _setting(60, "Seconds in which a body must have come; above it, 408.")
     max_rows_per_batch: int = _setting(100_000, "Most rows of one request; above it, 413.")

@@ -56,9 +56,9 @@ def run(out: Out, settings: Settings, model: str | None) -> None:
     """Cut now what is too old. The worker does it every hour by itself."""
     with _app(settings) as app:
         names, went = _names(app, model), {}
-        parts = app.keeper.drop_days(app.log.models())
+        parts = app.retention.drop_days(app.log.models())
         for name in names:
-            went[name] = app.keeper.run(name)
+            went[name] = app.retention.run(name)
     out.value({"cut": went, "parts_dropped": parts})
     for name, of in went.items():
         out.line(f"{name}: " + (", ".join(f"{n:,} {what}" for what, n in of.items()) or "nothing is too old"))
@@ -212,6 +212,7 @@ def _write(file: Path, found: list[Erasure]) -> None:
     """The list holds the key of its hashes: nobody but its owner may read it."""
     said = [asdict(e) | {"key": base64.b64encode(e.key).decode()} for e in found]
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as to:
+        os.fchmod(to.fileno(), 0o600)       # of a file that was there before too
         json.dump({"version": 1, "erasures": said}, to, indent=1)
 
 

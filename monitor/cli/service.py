@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import threading
@@ -24,6 +25,22 @@ LOOK_EVERY = 1.0        # how often a worker of its own looks for new data, in s
 logger = structlog.get_logger("vigil")
 
 
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        settle()
+
+
+def settle() -> None:
+    """Let the garbage collector pass over what is there once a process has started, for it stays to the end: hundreds
+    of thousands of objects, to look through which stops every thread for a tenth of a second and more."""
+    import pyarrow  # not at the top: it is slow to load, and the command line has no need of it
+
+    pyarrow.array([0.0])        # loads what it may need, as pandas where that is installed
+    gc.collect()
+    gc.freeze()
+
+
 @on_machine(vigil, "serve", example="VIGIL_PORT=8080 vigil serve")
 def serve(out: Out, settings: Settings) -> None:
     """Run the service: the API, the console, and the worker beside it.
@@ -32,7 +49,7 @@ def serve(out: Out, settings: Settings) -> None:
     """
     configure(settings.log_level, settings.log_format)
     # The factory by its name: the command line is below the API and imports nothing of it.
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             "api.server:create",
             factory=True,
@@ -66,6 +83,7 @@ def worker(out: Out, settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     app = App(settings)
     app.thread.start()
+    settle()
     logger.info("worker started", database=settings.shown()["database_url"])
     seen: dict[str, int] = {}
     while not stop.wait(LOOK_EVERY):

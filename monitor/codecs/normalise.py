@@ -103,7 +103,7 @@ class _Typing:
 
     def filled(self, wire: str, default: str) -> pa.StringArray:
         """A text that has a default where it is missing."""
-        return self.text(wire).fill_null(default) if wire in self.left else pa.repeat(default, self.n)
+        return self.text(wire, MAX_ID).fill_null(default) if wire in self.left else pa.repeat(default, self.n)
 
     def need(self, absent: np.ndarray[Any, Any], field: str, mend: str) -> None:
         self.refusals.where(absent, field, f"is missing; {mend}")

@@ -62,12 +62,13 @@ def writing(engine: Engine) -> Iterator[Connection]:
             with connection.begin():
                 yield connection
     except DBAPIError as error:
-        if not _DIALECTS[engine.dialect.name].is_no_room(error):
+        dialect = _DIALECTS[engine.dialect.name]
+        if not dialect.is_no_room(error):
             raise
-        raise NotDurable(
-            f"the database could not be written: {_said(error)}",
-            "Free disk space or restore the database, then send the request again",
-        ) from error
+        mend = "Free disk space or restore the database, then send the request again"
+        if dialect.is_busy(error):
+            mend = "Another process writes to it for long: wait, then send the request again"
+        raise NotDurable(f"the database could not be written: {_said(error)}", mend) from error
 
 
 @contextmanager

@@ -45,6 +45,14 @@ def add_days(db: Connection, tables: Sequence[TableClause], days: Iterable[int])
                 db.exec_driver_sql(f"ALTER TABLE {table.name} ATTACH PARTITION {part} FOR VALUES {bounds}")
 
 
+def drop_day(db: Connection, table: TableClause, day: int) -> None:
+    """Drop the part of a day, with all that is in it, in the caller's transaction. It needs the whole table for an
+    instant: where a reader such as a backup has it for longer than 2 s this fails (``NotDurable`` out of ``writing``)
+    rather than make all others queue behind it, and is to be tried again later."""
+    db.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+    db.exec_driver_sql(f"DROP TABLE {part_name(table.name, day)}")
+
+
 def days_of(db: Connection, table: Table) -> list[int]:
     """The days that a table has a part for, in order; none on SQLite."""
     if db.dialect.name != "postgresql":

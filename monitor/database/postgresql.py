@@ -102,8 +102,14 @@ def empty_journal(engine: Engine) -> None:
 
 def is_no_room(error: DBAPIError) -> bool:
     """Whether it says that nothing can be written now: the server is gone, full, busy or only takes reads."""
-    state = getattr(error.orig, "sqlstate", None)
-    return isinstance(error.orig, psycopg.OperationalError) or state == "25006"
+    state = getattr(error.orig, "sqlstate", None) or ""
+    too_long = state.startswith("54")       # of a value that no waiting makes shorter
+    return state == "25006" or (isinstance(error.orig, psycopg.OperationalError) and not too_long)
+
+
+def is_busy(error: DBAPIError) -> bool:
+    """Whether it says that another held the lock for too long."""
+    return getattr(error.orig, "sqlstate", None) == "55P03"
 
 
 def is_gone(error: DBAPIError) -> bool:

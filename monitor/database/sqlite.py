@@ -71,6 +71,11 @@ def is_no_room(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError)
 
 
+def is_busy(error: DBAPIError) -> bool:
+    """Whether it says that another held the lock for too long."""
+    return "locked" in str(error.orig)
+
+
 def is_gone(error: DBAPIError) -> bool:
     """Whether it says that there is no database to ask: a file that cannot be opened is a fault of another kind."""
     return False

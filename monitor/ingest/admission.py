@@ -50,6 +50,8 @@ class Admission:
         known = self._standing.get(model)
         if known is None or known.behind + self._since[model] > self.most:
             return None
+        if not known.features:          # its reference may have been folded this very moment
+            return None
         now = time.monotonic()
         age = now - known.read_at
         if age < FRESH or (age < STALE and self._asked.get(model, 0.0) > known.read_at):

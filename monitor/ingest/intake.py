@@ -15,7 +15,8 @@ from monitor.codecs import Columns, decode
 from monitor.codecs.normalise import infer_features, normalise
 from monitor.codecs.segment import to_ipc
 from monitor.errors import Conflict, NotFound, TooLarge
-from monitor.ingest.gather import Few, Gathering, may_gather
+from monitor.ingest.few import Few, may_gather
+from monitor.ingest.gather import Gathering
 from monitor.ingest.receipt import MOST_ERRORS, Receipt, check_good, new_batch_id, part_of, receipt_of
 from monitor.log.port import Declaration, Segment
 from monitor.log.sql import SqlLog

@@ -152,7 +152,8 @@ def models_of_day(db: Connection, table: Table, day: int) -> dict[str, tuple[int
 
 
 def drop_day(db: Connection, table: Table, day: int) -> None:
-    """Drop the part of a day whole, however much is in it; the caller has seen that all of it may go."""
+    """Drop the part of a day whole, however much is in it; the caller has seen that all of it may go. ``NotDurable``,
+    from ``writing``, where somebody reads the table just then: whoever appends would wait behind this."""
     t = table.c
     inside = t.received_at.between(day * DAY, (day + 1) * DAY - 1)
     if table is segments:
@@ -163,6 +164,7 @@ def drop_day(db: Connection, table: Table, day: int) -> None:
         query = select(t.model, func.count(), func.max(t.seq)).where(inside).group_by(t.model)
         for model, n, last in db.execute(query).all():
             note(db, model, {"protected_segments": int(n)}, blind_upto=int(last))
+    db.execute(sql("SET LOCAL lock_timeout = '300ms'"))
     db.execute(sql(f"DROP TABLE {part_name(table.name, day)}"))
 
 

@@ -202,9 +202,8 @@ def _latest(db: Connection, model: str, version: int | None = None) -> Declarati
     return None if row is None else Declaration(**row)
 
 
-def iter_segments(log: SqlLog, model: str, upto: int, chunk: int = 32) -> Iterator[Segment]:
-    """All segments of a model up to and with ``upto``, for a refold or a rebuild."""
-    after = 0
+def iter_segments(log: SqlLog, model: str, upto: int, chunk: int = 32, after: int = 0) -> Iterator[Segment]:
+    """All segments of a model behind ``after``, up to and with ``upto``, for a refold or a rebuild."""
     while batch := log.read(model, after, chunk):
         for segment in batch:
             if segment.seq > upto:

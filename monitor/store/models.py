@@ -85,6 +85,11 @@ def save(db: Connection, state: ModelState) -> None:
     db.execute(update(models).where(models.c.id == state.id).values(**values))
 
 
+def cursors(db: Connection) -> dict[str, int]:
+    """How far each model's data are folded, by name."""
+    return {row.name: row.cursor for row in db.execute(select(models.c.name, models.c.cursor))}
+
+
 def names(db: Connection) -> dict[int, str]:
     rows = db.execute(select(models.c.id, models.c.name).order_by(models.c.name))
     return {row.id: row.name for row in rows}

@@ -18,11 +18,11 @@ import structlog
 from sqlalchemy import Connection, delete, select
 
 from monitor.batch import Kind
-from monitor.codecs.segment import from_ipc
+from monitor.codecs.segment import column_of, from_ipc
 from monitor.database import empty_journal, forget_well, reading, writing
 from monitor.errors import Conflict
 from monitor.fold.ids import Ids
-from monitor.log import erasures
+from monitor.log import cuts, erasures
 from monitor.log.erasures import Erasure, Of, hashed
 from monitor.log.port import Segment
 from monitor.log.rewriting import Mask, take_out
@@ -81,11 +81,17 @@ class Eraser:
         self.log, self.state, self.worker = keeper.log, keeper.state, keeper.worker
 
     def run(self) -> list[Erasure]:
-        """Those that are done now. One whose rows are not all folded yet waits for the next time."""
+        """Those that are done now. One whose rows are not all folded yet waits for the next time, as do all where
+        another process is at it."""
+        with reading(self.log) as db:
+            if not erasures.pending(db, self.name):
+                return []
+        with self.keeper.holding(self.name) as mine:
+            return self._run() if mine else []
+
+    def _run(self) -> list[Erasure]:
         with reading(self.log) as db:
             waiting = erasures.pending(db, self.name)
-        if not waiting:
-            return []
         with reading(self.state) as db:
             model = models.load(db, self.name)
         ready = [e for e in waiting if e.upto <= (model.cursor if model is not None else 0)]
@@ -117,35 +123,39 @@ class Eraser:
     def _find(self, sought: Sought, upto: int, model: ModelState) -> Found:
         found, events = Found(), ScratchEvents(model)
         try:
-            for segment in self._segments(upto):
+            for segment in self._segments(upto, model.reference_seq):
                 if segment.kind == "events":
                     self._find_events(segment, sought, found, events)
                 elif segment.kind != "outcomes":
-                    table = from_ipc(segment.payload)
-                    here = _ids_in(table, sought)
+                    here = _ids_in(from_ipc(segment.payload), sought)
                     found.ids |= here
                     if here:
                         found.hold(segment.kind, segment.seq)
         finally:
             events.close()
-        for segment in self._segments(upto):
+        for segment in self._segments(upto, model.reference_seq):
             if segment.kind == "outcomes":
-                ids = from_ipc(segment.payload).column("prediction_id")
+                ids = column_of(segment.payload, "prediction_id")
                 found.ids |= sought.matches("prediction", ids)
                 if found.ids and pc.any(pc.is_in(ids, pa.array(list(found.ids), pa.string()))).as_py():
                     found.hold("outcomes", segment.seq)
             elif segment.kind == "events" and found.events:
-                ids = from_ipc(segment.payload).column("event_id")
+                ids = column_of(segment.payload, "event_id")
                 if pc.any(pc.is_in(ids, pa.array(list(found.events), pa.string()))).as_py():
                     found.hold("events", segment.seq)
             elif segment.kind in ("predictions", "reference"):      # other versions, and a reference of the same rows
-                ids = from_ipc(segment.payload).column("prediction_id")
+                ids = column_of(segment.payload, "prediction_id")
                 if found.ids and pc.any(pc.is_in(ids, pa.array(list(found.ids), pa.string()))).as_py():
                     found.hold(segment.kind, segment.seq)
         return found
 
-    def _segments(self, upto: int) -> Iterator[Segment]:
-        for segment in iter_segments(self.worker.log, self.name, upto):
+    def _segments(self, upto: int, reference: int) -> Iterator[Segment]:
+        """What is there up to a segment: the reference in force, though all around it was cut, and what was not."""
+        with reading(self.log) as db:
+            after = cuts.find(db, self.name).rows_upto
+        if 0 < reference <= after:
+            yield from (s for s in self.worker.log.read(self.name, reference - 1, 1) if s.seq == reference)
+        for segment in iter_segments(self.worker.log, self.name, upto, after=after):
             self.keeper.check()
             yield segment
 

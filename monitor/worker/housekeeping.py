@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from monitor.worker.erasing import Eraser
-from monitor.worker.keeping import Keeper
+from monitor.worker.retention import Retention
 from monitor.worker.sealing import Stopped
 
 RETENTION_EVERY = timedelta(hours=1)
@@ -19,8 +19,8 @@ logger = structlog.get_logger("vigil.retention")
 class Housekeeping:
     """One round over all models when it is called. What befalls one model is logged, and the others go on."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self.keeper = keeper
+    def __init__(self, retention: Retention) -> None:
+        self.retention, self.keeper = retention, retention.keeper
         self._due: datetime | None = None
 
     def __call__(self) -> None:
@@ -31,9 +31,9 @@ class Housekeeping:
                 self._tend(name, lambda name: Eraser(self.keeper, name).run())
             if self._due is None or now >= self._due:
                 self._due = now + RETENTION_EVERY
-                self._tend("", lambda _: self.keeper.drop_days(names))
+                self._tend("", lambda _: self.retention.drop_days(names))
                 for name in names:
-                    self._tend(name, self.keeper.run)
+                    self._tend(name, self.retention.run)
         except Stopped:
             return
         except Exception:

@@ -1,4 +1,4 @@
-"""Retention: what is too old is taken from log, state and seals, in small steps, while ingest and fold go on.
+"""Who changes what is there already: seals before anything is cut, and steps that go on only under a valid seal.
 
 Nothing is cut that is not sealed. A step that deletes rows of a model holds the state's write lock, and goes on only
 while the seal is one of the reference in force: a refold onto a new reference must not find more rows, or fewer, than
@@ -7,83 +7,78 @@ it would find if the state were made again from that seal.
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, update
 
 from monitor.database import reading, writing
-from monitor.database.days import DAY
-from monitor.log import cuts, seals
-from monitor.log.cuts import Cuts
+from monitor.log import claims, seals
 from monitor.log.seals import Seal
-from monitor.log.tables import protected_segments, segments
-from monitor.store import models, summaries
-from monitor.store.joins import KINDS
-from monitor.store.keys import cuts as key_cuts
+from monitor.store import models
 from monitor.store.keys.cache import Cache
 from monitor.store.keys.runs import Runs
 from monitor.store.models import ModelState
-from monitor.store.tables import folded, refusals
 from monitor.store.tables import models as models_table
-from monitor.times import span_micros, to_micros
+from monitor.times import to_micros
 from monitor.worker.loop import Worker
 from monitor.worker.sealing import Stopped, seal
 
 BETWEEN = 0.005         # seconds between two steps, for who else writes
-PIECES = 256            # of the joins, in a step
+CACHED = 16 * 2**20     # bytes of pages and pieces, for one step
 
 logger = structlog.get_logger("vigil.retention")
 
 
-@dataclass(frozen=True, slots=True)
-class Ages:
-    """How long what came is kept, counted from its arrival; protected attributes from when outcomes are due."""
-
-    rows: timedelta = timedelta(days=400)
-    protected: timedelta = timedelta(days=30)
-    summaries: timedelta = timedelta(days=1095)
-    rejects: timedelta = timedelta(days=90)
-
-    @classmethod
-    def of_days(cls, *days: int) -> Ages:
-        """
-        >>> Ages.of_days(400, 30, 1095, 90) == Ages()
-        True
-        """
-        return cls(*(timedelta(days=n) for n in days))
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Up to which segments a model is to be cut, and the instant before which rejects are."""
-
-    rows: int
-    protected: int
-    summaries: int
-    rejects_before: int
-
-
 class Keeper:
-    """Carries out what retention and erasures ask for, one model at a time. ``stop`` ends it between two steps."""
+    """What retention and erasures share, one model at a time. ``stop`` ends it between two steps."""
 
-    def __init__(self, worker: Worker, ages: Ages) -> None:
+    def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.log = worker.log.engine
         self.state = worker.state
-        self.ages = ages
         self._ending = threading.Event()
-        self._from: dict[tuple[str, str], int] = {}     # where the search for what is old goes on
+        self._holder = secrets.token_hex(8)
+        self._held: dict[str, int] = {}                 # the models claimed, and since when
 
     def stop(self) -> None:
         self._ending.set()
 
     def pause(self) -> None:
+        """Between two steps: let others write, and see that what is kept is still this one's to keep."""
         self._ending.wait(BETWEEN)
         self.check()
+        for name, since in self._held.items():
+            if self.now() > since + claims.LASTS // 3:
+                self._claim(name)
+
+    @contextmanager
+    def holding(self, name: str) -> Iterator[bool]:
+        """Keep a model's house alone; ``False`` where another process does."""
+        if name in self._held:
+            yield True
+            return
+        try:
+            self._claim(name)
+        except Stopped:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._held.pop(name, None)
+            with writing(self.log) as db:
+                claims.release(db, name, self._holder)
+
+    def _claim(self, name: str) -> None:
+        now = self.now()
+        with writing(self.log) as db:
+            if not claims.claim(db, name, self._holder, now):
+                raise Stopped(f"another process keeps the house of '{name}'")
+        self._held[name] = now
 
     def check(self) -> None:
         if self._ending.is_set():
@@ -91,76 +86,6 @@ class Keeper:
 
     def now(self) -> int:
         return to_micros(self.worker.now())
-
-    def run(self, name: str) -> dict[str, int]:
-        """Cut what is too old of a model; what went, in all that retention has ever taken of it minus what it had
-        before."""
-        with reading(self.log) as db:
-            before = cuts.find(db, name)
-        due = self.due(name, before)
-        if due is not None:
-            if max(due.rows, due.protected, due.summaries) > 0:
-                self._cut(name, due)
-            self._every(lambda db: cuts.cut_rejects(db, name, due.rejects_before))
-            self._cut_refusals(name, due.rejects_before)
-        with reading(self.log) as db:
-            after = cuts.find(db, name)
-        went = {what: n - before.counts.get(what, 0) for what, n in after.counts.items()}
-        if any(went.values()):
-            logger.info("cut", model=name, **went)
-        return {what: n for what, n in went.items() if n}
-
-    def drop_days(self, names: list[str]) -> int:
-        """On PostgreSQL, drop the days of which all may go, without a look at their rows; how many parts. The rest of
-        ``run`` deletes what is left over."""
-        dropped = 0
-        for table, what in ((segments, "rows"), (protected_segments, "protected")):
-            with reading(self.log) as db:
-                days = cuts.whole_days(db, table, self.now() - span_micros(min(self.ages.rows, self.ages.protected)))
-            for day in days:
-                with reading(self.log) as db:
-                    there = cuts.models_of_day(db, table, day)
-                if not self._may_drop(names, there, what):
-                    break
-                with writing(self.state) as state:
-                    loaded = [models.load(state, name) for name in there]
-                    if not all(m is not None and self._sealed(m) and not _in(m, there[m.name]) for m in loaded):
-                        continue
-                    with writing(self.log) as db:
-                        cuts.drop_day(db, table, day)
-                dropped += 1
-                self.pause()
-        return dropped
-
-    def _may_drop(self, names: list[str], there: dict[str, tuple[int, int]], what: str) -> bool:
-        for name, (_, last) in there.items():
-            with reading(self.log) as db:
-                due = self.due(name, cuts.find(db, name)) if name in names else None
-            if due is None or getattr(due, what) < last:
-                return False
-            self.sealed_upto(name, last)
-        return True
-
-    def due(self, name: str, cut: Cuts) -> Due | None:
-        """What is too old now, as far as it is folded; ``None`` for a model of which nothing is."""
-        with reading(self.state) as db:
-            model = models.load(db, name)
-        declared = self.worker.log.declaration(name)
-        if model is None or declared is None:
-            return None
-        ages, delay = self.ages, span_micros(self.worker.spec(name, declared.version).label_delay)
-        rows = self._old(name, "rows", cut.rows_upto, span_micros(ages.rows), model)
-        protected = self._old(name, "protected", cut.blind_upto, delay + span_micros(ages.protected), model)
-        sums = self._old(name, "summaries", cut.summaries_upto, span_micros(ages.summaries), model)
-        return Due(rows, max(rows, protected), sums, self.now() - span_micros(ages.rejects))
-
-    def _old(self, name: str, what: str, cut: int, age: int, model: ModelState) -> int:
-        """The last folded segment up to which all are older than an age in whole days."""
-        begin = max(cut, self._from.get((name, what), 0))
-        with reading(self.log) as db:
-            found = cuts.last_before(db, name, begin, (self.now() - age) // DAY * DAY)
-        self._from[name, what] = found
-        return min(found, model.cursor)
 
     def sealed_upto(self, name: str, seq: int) -> Seal:
         """A seal of the reference in force that holds the segments up to ``seq``, made where there is none."""
@@ -179,7 +104,8 @@ class Keeper:
         logger.info("sealed", model=name, seq=found.seq, number=found.number)
         return found
 
-    def _sealed(self, model: ModelState) -> bool:
+    def is_sealed(self, model: ModelState) -> bool:
+        """Whether there is a seal of the reference in force that the state is not behind."""
         with reading(self.log) as db:
             found = seals.find(db, model.name)
         return found is not None and found.reference_seq == model.reference_seq and found.seq <= model.cursor
@@ -193,27 +119,11 @@ class Keeper:
             with writing(self.state) as state:
                 model = models.load(state, name)
                 assert model is not None, "only what is folded is cut"
-                if self._sealed(model):
+                if self.is_sealed(model):
                     with writing(self.log) as db:
                         more = step(db, model)
             if more:
                 self.pause()
-
-    def _cut(self, name: str, due: Due) -> None:
-        with reading(self.log) as db:
-            cut = cuts.find(db, name)
-            rows = _any_upto(db, segments, name, due.rows)
-            protected = _any_upto(db, protected_segments, name, due.protected)
-        if due.rows > cut.rows_upto or rows:
-            self.under_seal(name, due.rows, lambda db, model: cuts.cut_rows(db, name, due.rows, model.reference_seq))
-        if protected:
-            self.under_seal(
-                name, due.protected, lambda db, model: cuts.cut_protected(db, name, due.protected, model.reference_seq)
-            )
-        self._cut_joins(name)
-        self._blind_joins(name)
-        if due.summaries:
-            self._cut_summaries(name, due.summaries)
 
     def change_joins(self, name: str, change: Callable[[Connection, ModelState, Callable[[str], Runs]], bool]) -> None:
         """Change what a model keeps under ids otherwise than by the fold, in steps; ``change`` gets what opens the runs
@@ -225,87 +135,17 @@ class Keeper:
                 if model is None:
                     return
                 number = model.id
-                more = change(db, model, lambda kind: Runs.load(db, number, kind, Cache(16 * 2**20)))  # noqa: B023
+                more = change(db, model, lambda kind: Runs.load(db, number, kind, Cache(CACHED)))  # noqa: B023
                 at = max(self.now(), model.joins_at + 1)
                 db.execute(update(models_table).where(models_table.c.id == number).values(joins_at=at))
             if more:
                 self.pause()
 
-    def _cut_joins(self, name: str) -> None:
-        with reading(self.log) as db:
-            upto = cuts.find(db, name).rows_upto
-        for kind in KINDS:
-            self.change_joins(name, lambda db, model, runs: key_cuts.cut(db, runs(kind), upto, PIECES))  # noqa: B023
-
-    def _blind_joins(self, name: str) -> None:
-        """Take from entries what follows from protected attributes that were cut."""
-        with reading(self.log) as db:
-            upto = cuts.find(db, name).blind_upto
-        with reading(self.state) as db:
-            model = models.load(db, name)
-        if model is None or model.blind_upto >= upto:
-            return
-        with reading(self.log) as db:
-            lost = cuts.blinded_events(db, name, model.blind_upto, upto)
-        if lost:
-            self.change_joins(name, lambda db, model, runs: key_cuts.erase_segments(db, runs("entries"), lost))
-        groups = self._protected_groups(model)
-        begin: int | None = 0
-
-        def blind(db: Connection, model: ModelState, runs: Callable[[str], Runs]) -> bool:
-            nonlocal begin
-            assert begin is not None, "it ends with the last piece"
-            begin = key_cuts.rewrite(
-                db, runs("entries"), begin, model.blind_upto, upto,
-                lambda rows: key_cuts.blinded(rows, upto, groups), PIECES,
-            )  # fmt: skip
-            return begin is not None
-
-        self.change_joins(name, blind)
-        with writing(self.state) as db:
-            db.execute(update(models_table).where(models_table.c.id == model.id).values(blind_upto=upto))
-
-    def _protected_groups(self, model: ModelState) -> list[str]:
-        if model.reference is None:
-            return []
-        axes = self.worker.watch(model).reference.space.axes
-        return [f"group{i}" for i, axis in enumerate(axes) if axis.kind == "attribute"]
-
-    def _cut_summaries(self, name: str, upto: int) -> None:
-        """Summaries, and what is told of batches, of segments so old that neither can be asked for."""
-        self.sealed_upto(name, upto)
-        with writing(self.state) as db:
-            model = models.load(db, name)
-            assert model is not None, "only what is folded is cut"
-            last = summaries.cut(db, model.id, upto)
-            grain = span_micros(self.worker.spec(name, model.declaration).grain) if model.declaration else 0
-            db.execute(delete(folded).where(folded.c.model == model.id, folded.c.seq <= upto))
-            with writing(self.log) as log:
-                measured_from = max(cuts.find(log, name).measured_from, 0 if last is None else last + grain)
-                cuts.note(log, name, summaries_upto=upto, measured_from=measured_from)
-            models.save(db, replace(model, measured_from=max(model.measured_from, measured_from)))
-        self._every(lambda db: seals.cut(db, name, ("summaries", "folded"), upto))
-        self._every(lambda db: cuts.cut_batches(db, name, upto))
-
-    def _cut_refusals(self, name: str, before: int) -> None:
-        with writing(self.state) as db:
-            own = select(models_table.c.id).where(models_table.c.name == name).scalar_subquery()
-            db.execute(delete(refusals).where(refusals.c.model == own, refusals.c.at < before))
-
-    def _every(self, step: Callable[[Connection], bool]) -> None:
+    def every(self, step: Callable[[Connection], bool]) -> None:
+        """Take steps on the log that need no seal, each in a transaction of its own, until one says that it was all."""
         more = True
         while more:
             with writing(self.log) as db:
                 more = step(db)
             if more:
                 self.pause()
-
-
-def _in(model: ModelState, seqs: tuple[int, int]) -> bool:
-    """Whether the reference in force may lie among these segments."""
-    return seqs[0] <= model.reference_seq <= seqs[1]
-
-
-def _any_upto(db: Connection, table: Table, model: str, upto: int) -> bool:
-    query = select(table.c.seq).where(table.c.model == model, table.c.seq <= upto).limit(1)
-    return db.execute(query).first() is not None

@@ -60,6 +60,14 @@ class Worker:
         self._specs: dict[str, tuple[int, ModelSpec]] = {}
         self._watches: dict[tuple[str, int, int], Watch] = {}
 
+    def waiting(self) -> list[str]:
+        """The models that have something to fold: two questions for all of them, where a step of each costs a
+        transaction."""
+        heads = self.log.head()
+        with reading(self.state) as db:
+            cursors = models.cursors(db)
+        return sorted(name for name, head in heads.items() if head > cursors.get(name, 0))
+
     def step(self, name: str) -> int:
         """Fold the next segments of a model and judge what they close; the rows taken, 0 where there was nothing."""
         self.restore(name)
@@ -93,8 +101,8 @@ class Worker:
         if seal is None:
             return False
         with reading(self.state) as db:
-            found = models.load(db, name)
-        if found is not None and found.cursor >= seal.seq:
+            cursor, _ = models.place(db, name)
+        if cursor >= seal.seq:
             return False
         at = to_micros(self.now())
         made = restore(self.log, self.state, name, self.watch, lambda version: self.spec(name, version), at, told)
@@ -228,7 +236,9 @@ class Worker:
             forget(db, model.id)
         watch, joins = self.watch(model), self.joins.load(db, model)
         folded = 0
-        for earlier in iter_segments(self.log, model.name, segment.seq - 1):
+        with reading(self.log.engine) as log:
+            cut = cuts.find(log, model.name)
+        for earlier in iter_segments(self.log, model.name, segment.seq - 1, after=cut.rows_upto):
             if earlier.kind == "events":
                 fold_events(db, model, watch, joins, self.spec(model.name, earlier.declaration), [earlier])
                 folded += earlier.rows
@@ -238,7 +248,7 @@ class Worker:
                 if folded >= ROWS_A_COMMIT:
                     joins.flush(db)
                     folded = 0
-        self._leave_out(db, model)
+        self._leave_out(db, model, cut.cut_to)
         model.clock, model.last_prediction = max(model.clock, clock), max(model.last_prediction, last_prediction)
         if is_first:        # what came before there was anything to compare with is measured, and opens nothing
             model.judged_from = model.clock
@@ -246,11 +256,9 @@ class Worker:
         logger.info("reference", model=model.name, rows=segment.rows, features=len(features))
         return joins
 
-    def _leave_out(self, db: Connection, model: ModelState) -> None:
+    def _leave_out(self, db: Connection, model: ModelState, cut_to: int) -> None:
         """Of windows whose rows were cut from the log a refold knows a part only: they are measured no more, and keep
-        the points that they have."""
-        with reading(self.log.engine) as log:
-            cut_to = cuts.find(log, model.name).cut_to
+        the points that they have. ``cut_to``: before which the times of all those rows lie."""
         grain = span_micros(self.watch(model).spec.grain)
         model.measured_from = max(model.measured_from, -(-cut_to // grain) * grain)
         summaries.forget(db, model.id, before=model.measured_from)

@@ -66,7 +66,7 @@ def restore(
                 with writing(state) as to:
                     sealed.restore(to, table, pieces, cut.summaries_upto, cut.rejects_before)
     if model.reference is not None:
-        Joining(log, state, model, watch_of(model), spec_of).join(seal, told)
+        Joining(log, state, model, watch_of(model), spec_of).join(seal, cut.rows_upto, told)
     with writing(state) as to:
         sealed.settle(to, model.id)
         models.insert(to, model)
@@ -90,8 +90,15 @@ class Joining:
         self.log, self.state, self.model, self.watch, self.spec_of = log, state, model, watch, spec_of
         self.events = ScratchEvents(model)
 
-    def join(self, seal: Seal, told: Told) -> None:
-        joins, after = JoinStore(), 0
+    def join(self, seal: Seal, after: int, told: Told) -> None:
+        """Keep the rows behind a segment, up to that of the seal."""
+        try:
+            self._join(seal, after, told)
+        finally:
+            self.events.close()
+
+    def _join(self, seal: Seal, after: int, told: Told) -> None:
+        joins = JoinStore()
         while segments := [s for s in self.log.read(seal.model, after, SEGMENTS_A_READ) if s.seq <= seal.seq]:
             with writing(self.state) as db:
                 held, rows = joins.load(db, self.model), 0

@@ -13,6 +13,7 @@ from monitor.worker.housekeeping import Housekeeping
 from monitor.worker.loop import Worker
 
 AFTER_A_FAULT = 1.0      # seconds before what failed is tried again
+FEW, GATHER = 1_000, 0.2     # rows of a round below which more are let come, for so many seconds: a step has its price
 
 logger = structlog.get_logger("vigil.worker")
 
@@ -51,28 +52,35 @@ class WorkerThread(threading.Thread):
 
     def run(self) -> None:
         self._clock.start()
+        woken = False       # by something that was logged: else all models are looked at, whatever befell one of them
         while not self._ending.is_set():
-            taken, sound = self._of_each_model(self.worker.step)
+            taken, sound = self._of_each_model(self.worker.step, self.worker.waiting if woken else self._models)
             if sound:
                 self.last_round = self.worker.now()
-            if not taken and sound and self._of_each_model(self.worker.roll_up)[0]:
+            if not taken and sound and self._of_each_model(self.worker.roll_up, self._models)[0]:
                 continue                                     # a step at a time, and what was logged since comes first
             if not taken:
-                self._wake.wait(self.tick_seconds if sound else AFTER_A_FAULT)
+                woken = self._wake.wait(self.tick_seconds if sound else AFTER_A_FAULT) and sound
+            elif taken < FEW:
+                self._ending.wait(GATHER)
+                woken = sound
             self._wake.clear()
         self._clock.shutdown(wait=True)
 
-    def _tick(self) -> None:
-        self._of_each_model(self.worker.tick)
+    def _models(self) -> list[str]:
+        return self.worker.log.models()
 
-    def _of_each_model(self, act: Callable[[str], int]) -> tuple[int, bool]:
+    def _tick(self) -> None:
+        self._of_each_model(self.worker.tick, self._models)
+
+    def _of_each_model(self, act: Callable[[str], int], which: Callable[[], list[str]]) -> tuple[int, bool]:
         """Act on every model, whatever befalls one of them: what was done in all, and whether nothing failed.
 
         What a fault left uncommitted is taken again in the next round.
         """
         done, sound = 0, True
         try:
-            names = self.worker.log.models()
+            names = which()
         except Exception:
             logger.exception("the log cannot be read; trying again")
             return 0, False

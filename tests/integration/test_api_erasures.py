@@ -79,7 +79,7 @@ def test_housekeeping_does_both_by_itself(people: Any) -> None:
     people.clock.move(days=402)
     from monitor.worker.housekeeping import Housekeeping
 
-    house = Housekeeping(people.app.keeper)
+    house = Housekeeping(people.app.retention)
     house()
     (told,) = people.client.get(URL).json()["erasures"]
     assert told["rows"] == {"predictions": 1}

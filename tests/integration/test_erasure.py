@@ -25,8 +25,6 @@ from monitor.worker.erasing import Eraser, ask
 from monitor.worker.keeping import Keeper
 from monitor.worker.sealing import Stopped
 
-pytestmark = pytest.mark.both_databases
-
 ALL = (*EXACT, "models", "folded", "halves", "refusals")
 WHO = "person-zerowing"
 DECLARED = {
@@ -41,6 +39,10 @@ def noon() -> datetime:
 
 @pytest.fixture
 def vigil(deployment: Deployment) -> App:
+    return started(deployment)
+
+
+def started(deployment: Deployment) -> App:
     """A model with a reference and a batch of predictions; the person is in both, twice in the batch."""
     found = open_vigil(deployment, noon)
     declare(found, json.dumps(DECLARED).encode())
@@ -52,6 +54,7 @@ def vigil(deployment: Deployment) -> App:
     return found
 
 
+@pytest.mark.both_databases
 def test_a_person_goes_and_the_counts_stay(deployment: Deployment, vigil: App) -> None:
     before = contents(vigil.state, ALL)
     asked = erase(vigil, "subject", WHO)
@@ -83,7 +86,7 @@ def test_one_prediction_goes_with_its_outcome_though_it_never_came(vigil: App) -
 
 
 def test_what_comes_later_is_new(vigil: App) -> None:
-    with_key = ask(Keeper(vigil.worker, vigil.keeper.ages), "small", "subject", WHO, "ana", "a reason")
+    with_key = ask(Keeper(vigil.worker), "small", "subject", WHO, "ana", "a reason")
     send(vigil, "predictions", [prediction(0, id="later"), prediction(1, id="later1")])
     send(vigil, "outcomes", [outcome(0)])
     fold(vigil, "small")
@@ -108,6 +111,7 @@ def test_it_waits_for_the_fold(vigil: App) -> None:
     assert [e.counts["predictions"] for e in (Eraser(vigil.keeper, "small").run(), in_log(vigil))[1]] == [4]
 
 
+@pytest.mark.both_databases
 def test_killed_between_any_two_steps_it_is_taken_up_again(
     deployment: Deployment, vigil: App
 ) -> None:
@@ -122,7 +126,7 @@ def test_killed_between_any_two_steps_it_is_taken_up_again(
                     raise Stopped("killed")
 
         try:
-            done = Eraser(Breaking(vigil.worker, vigil.keeper.ages), "small").run()
+            done = Eraser(Breaking(vigil.worker), "small").run()
         except Stopped:
             remade(deployment, vigil)
             continue
@@ -177,9 +181,24 @@ def test_a_new_reference_after_an_erasure_counts_what_is_left(
     assert differing(found | {"kept": alive(found)}, again | {"kept": alive(again)}) == {}
 
 
-def test_on_sqlite_nothing_of_it_is_in_the_files(deployment: Deployment, vigil: App) -> None:
-    if deployment.database_url:
-        pytest.skip("of PostgreSQL the files are the server's")
+def test_rows_that_wait_for_a_reference_go_too(deployment: Deployment) -> None:
+    vigil = open_vigil(deployment, noon)
+    declare(vigil, json.dumps(DECLARED).encode())
+    send(vigil, "predictions", [prediction(i) for i in range(50)])
+    fold(vigil, "small")
+    erase(vigil, "subject", WHO)
+    assert record(vigil).counts == {"predictions": 2}
+    send(vigil, "reference", [prediction(i, actual_label=i % 2, id=f"r{i}") for i in range(50)])
+    fold(vigil, "small")
+    found = contents(vigil.state, ALL)
+    assert len(alive(found)) == 48
+    again = remade(deployment, vigil)
+    assert differing(found | {"kept": alive(found)}, again | {"kept": alive(again)}) == {}
+
+
+def test_on_sqlite_nothing_of_it_is_in_the_files(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    vigil = started(deployment)
     send(vigil, "predictions", [prediction(0, id="unpacked-needle", tags={"t": WHO})])
     fold(vigil, "small")
     with sqlite3.connect(deployment.folder / "vigil-log.db") as db:

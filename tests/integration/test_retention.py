@@ -27,10 +27,9 @@ from monitor.log import cuts, seals
 from monitor.log.tables import rejects, segments
 from monitor.queries import batch_result, window_data
 from monitor.store import incidents
-from monitor.worker.keeping import Ages, Keeper
+from monitor.worker.keeping import Keeper
+from monitor.worker.retention import Ages, Retention
 from monitor.worker.sealing import Stopped
-
-pytestmark = pytest.mark.both_databases
 
 PERSON = Principal("ana", "person", frozenset({"operate"}), None)
 ALL = (*EXACT, "models", "folded", "halves", "refusals")
@@ -53,6 +52,7 @@ class Days:
 
     at: datetime = datetime(2026, 3, 2, tzinfo=UTC)
     number: int = 0
+    clock: str = "wall"
     vigil: App = field(init=False)
 
     def __call__(self) -> datetime:
@@ -65,9 +65,10 @@ class Days:
             rows = [_prediction(f"p{n}-{i}", start, i, shift) for i in range(120)]
             again = [_prediction(f"p{n - 1}-{i}", start - timedelta(days=1), i, shift) for i in range(2)]
             self.at += timedelta(days=1)
-            _send(self.vigil, "predictions", [*rows, *again])
+            _send(self.vigil, "predictions", [*rows, *again], self.clock)
             if n:
-                _send(self.vigil, "outcomes", [_outcome(f"p{n - 1}-{i}", self.at, i) for i in range(120)])
+                outcomes = [_outcome(f"p{n - 1}-{i}", self.at, i) for i in range(120)]
+                _send(self.vigil, "outcomes", outcomes, self.clock)
             self.number += 1
             fold(self.vigil, "small")
             self.vigil.worker.tick("small")
@@ -88,27 +89,29 @@ def started(deployment: Deployment) -> Days:
     return found
 
 
+@pytest.mark.both_databases
 def test_a_state_made_again_from_a_seal_is_the_same(deployment: Deployment, days: Days) -> None:
     days.pass_by(4)
     days.pass_by(6, shift=4.0)
     for incident in days.vigil.ask(lambda db: [i.id for i in incidents.search(db, state="live")]):
         days.vigil.command(incident, Comment("seen"), PERSON)
-    keeper(days).seal("small")
+    retention(days).keeper.seal("small")
     days.pass_by(3)
     first = contents(days.vigil.state, ALL)
     assert any("Drift in x" in i for i in first["incidents"])
     again = remade(deployment, days)
     assert differing(first, again) == {}
     days.pass_by(3)
-    keeper(days).seal("small")      # what changed since is all that is written anew
+    retention(days).keeper.seal("small")      # what changed since is all that is written anew
     first = contents(days.vigil.state, ALL)
     assert differing(first, remade(deployment, days)) == {}
 
 
+@pytest.mark.both_databases
 def test_what_is_too_old_goes_and_the_rest_stays_as_it_was(deployment: Deployment, days: Days) -> None:
     days.pass_by(12)
     before, points = contents(days.vigil.state, ALL), count(days, segments)
-    went = keeper(days).run("small")
+    went = retention(days).run("small")
     assert went["rows"] > 2 * 240
     assert went["protected_segments"] > 0
     assert count(days, segments) < points
@@ -121,26 +124,56 @@ def test_what_is_too_old_goes_and_the_rest_stays_as_it_was(deployment: Deploymen
     days.pass_by(2)
     after = contents(days.vigil.state, ALL)
     assert same_but_places(after, remade(deployment, days)) == {}
-    assert keeper(days).run("small").get("rows", 0) == 2 * 242
+    assert retention(days).run("small").get("rows", 0) == 2 * 242
+
+
+def test_a_commit_of_the_state_that_fails_is_made_up_for(
+    deployment: Deployment, days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log's part is durable before the state's: what the log says was cut is cut from the state the next time."""
+    days.pass_by(10)
+    days.at += timedelta(days=65)
+    days.pass_by(1)
+    with monkeypatch.context() as patch:
+        patch.setattr("monitor.worker.retention.models.save", broken)
+        with pytest.raises(OSError, match="power"):
+            retention(days).run("small")
+    assert contents(days.vigil.state, ("summaries",))["summaries"]
+    retention(days).run("small")
+    found = contents(days.vigil.state, ALL)
+    assert len(found["summaries"]) < 3
+    assert same_but_places(found, remade(deployment, days)) == {}
+
+
+def test_a_replay_is_cut_by_its_arrival(deployment: Deployment, days: Days) -> None:
+    days.clock = "event"
+    days.pass_by(12)
+    before = contents(days.vigil.state, ALL)
+    assert retention(days).run("small")["rows"] > 2 * 240
+    after = contents(days.vigil.state, ALL)
+    assert {name for name in after if after[name] != before[name]} == {"kept", "models"}
+    days.pass_by(2)
+    after = contents(days.vigil.state, ALL)
+    assert same_but_places(after, remade(deployment, days)) == {}
 
 
 def test_a_cut_that_is_broken_off_is_taken_up_again(deployment: Deployment, days: Days) -> None:
     days.pass_by(12)
     for steps in (0, 2, 8):
-        some = keeper(days)
-        some.pause = stops_after(steps)     # type: ignore[method-assign]
+        some = retention(days)
+        some.keeper.pause = stops_after(steps)     # type: ignore[method-assign]
         try:
             some.run("small")
         except Stopped:
             assert differing_counts(days, remade(deployment, days)) == {}
-    keeper(days).run("small")
+    retention(days).run("small")
     found = contents(days.vigil.state, ALL)
     assert same_but_places(found, remade(deployment, days)) == {}
 
 
 def test_a_new_reference_after_a_cut_keeps_the_points_that_were_measured(deployment: Deployment, days: Days) -> None:
     days.pass_by(12)
-    keeper(days).run("small")
+    retention(days).run("small")
     before = contents(days.vigil.state, ("points",))["points"]
     start = days.at - timedelta(days=30)
     rows = [{**_prediction(f"s{i}", start, i, 0.1), "actual_label": int(i % 10 > 4)} for i in range(400)]
@@ -160,7 +193,7 @@ def test_a_new_reference_after_a_cut_keeps_the_points_that_were_measured(deploym
     watch = days.vigil.worker.watch(state)
     with pytest.raises(Conflict, match="cut by retention"):
         days.vigil.ask(window_data, state, watch, state.measured_from - 86_400_000_000, state.measured_from)
-    keeper(days).run("small")
+    retention(days).run("small")
     found = contents(days.vigil.state, ALL)
     assert same_but_places(found, remade(deployment, days)) == {}
 
@@ -170,7 +203,7 @@ def test_a_state_that_lags_behind_its_seal_is_made_again(deployment: Deployment,
     old = days.vigil.model_state("small")
     assert old is not None
     days.pass_by(3)
-    keeper(days).run("small")
+    retention(days).run("small")
     with reading(days.vigil.log.engine) as db:
         seal = seals.find(db, "small")
     assert seal is not None
@@ -187,18 +220,18 @@ def test_rejects_summaries_and_batches_go_by_their_own_ages(deployment: Deployme
     days.pass_by(1)
     days.at += timedelta(days=11)
     days.pass_by(1)
-    assert keeper(days).run("small")["rejects"] == 1
+    assert retention(days).run("small")["rejects"] == 1
     assert count(days, rejects) == 0
     days.at += timedelta(days=15)
     days.pass_by(1)
-    keeper(days).run("small")
+    retention(days).run("small")
     told = days.vigil.log.batch(first)
     assert told is not None
     assert (told["rows"], told["there"]) == (1, False)
     assert days.vigil.ask(batch_result, first) is not None
     days.at += timedelta(days=60)
     days.pass_by(1)
-    keeper(days).run("small")
+    retention(days).run("small")
     assert days.vigil.log.batch(first) is None
     assert days.vigil.ask(batch_result, first) is None
     found = contents(days.vigil.state, ALL)
@@ -206,6 +239,7 @@ def test_rejects_summaries_and_batches_go_by_their_own_ages(deployment: Deployme
     assert same_but_places(found, remade(deployment, days)) == {}
 
 
+@pytest.mark.both_databases
 def test_what_comes_while_it_is_cut_is_counted_as_ever(tmp_path: Path, deployment: Deployment, days: Days) -> None:
     """Ingest and fold on one thread, retention on another; the other Vigil keeps everything."""
     undisturbed = started(Deployment(tmp_path / "undisturbed"))
@@ -213,7 +247,7 @@ def test_what_comes_while_it_is_cut_is_counted_as_ever(tmp_path: Path, deploymen
     sender = threading.Thread(target=days.pass_by, args=(14,))
     sender.start()
     cut: Counter[str] = Counter()
-    some = keeper(days)
+    some = retention(days)
     while sender.is_alive():
         cut.update(some.run("small"))
     cut.update(some.run("small"))
@@ -225,19 +259,39 @@ def test_what_comes_while_it_is_cut_is_counted_as_ever(tmp_path: Path, deploymen
     assert same_but_places(found, remade(deployment, days)) == {}
 
 
-def test_on_postgresql_whole_days_are_dropped(deployment: Deployment, days: Days) -> None:
-    if not deployment.database_url:
-        pytest.skip("a table of SQLite has no parts")
+def test_of_two_that_keep_house_one_waits(days: Days) -> None:
     days.pass_by(12)
-    some = keeper(days)
+    one, other = retention(days), retention(days)
+    with one.keeper.holding("small") as mine:
+        assert mine
+        assert other.run("small") == {}
+        assert not any(other.keeper._held)
+        days.at += timedelta(minutes=2)     # as if it had been killed
+        assert other.run("small")["rows"] > 0
+        with pytest.raises(Stopped, match="another process"), other.keeper.holding("small"):
+            one.keeper.pause()
+    assert one.run("small") == {}
+
+
+def test_on_postgresql_whole_days_are_dropped(on_postgres: Deployment) -> None:
+    days = started(on_postgres)
+    days.pass_by(12)
+    some = retention(days)
+    with reading(days.vigil.log.engine) as backup:      # nobody waits for it
+        backup.execute(select(func.count()).select_from(segments))
+        assert some.drop_days(["small"]) == 0
     assert some.drop_days(["small"]) > 4
     some.run("small")
     found = contents(days.vigil.state, ALL)
-    assert same_but_places(found, remade(deployment, days)) == {}
+    assert same_but_places(found, remade(on_postgres, days)) == {}
 
 
-def keeper(days: Days) -> Keeper:
-    return Keeper(days.vigil.worker, AGES)
+def retention(days: Days) -> Retention:
+    return Retention(Keeper(days.vigil.worker), AGES)
+
+
+def broken(*_: Any) -> None:
+    raise OSError("the power is gone")
 
 
 def stops_after(steps: int) -> Callable[[], None]:
@@ -287,9 +341,9 @@ def count(days: Days, table: Any) -> int:
         return int(db.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def _send(vigil: App, kind: str, rows: list[dict[str, Any]]) -> str:
+def _send(vigil: App, kind: str, rows: list[dict[str, Any]], clock: str = "wall") -> str:
     body = json.dumps(rows).encode()
-    taken = vigil.intake.take("small", kind, "application/json", body, {}, None)  # type: ignore[arg-type]
+    taken = vigil.intake.take("small", kind, "application/json", body, {"clock": clock}, None)  # type: ignore[arg-type]
     return asyncio.run(taken).batch_id
 
 

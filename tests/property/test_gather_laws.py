@@ -15,7 +15,8 @@ from wire_bodies import arrow_body, columns_body, csv_body
 from monitor.batch import Batch, Kind
 from monitor.codecs import Columns, decode, from_ipc, normalise
 from monitor.errors import NoGoodRow
-from monitor.ingest.gather import Few, Gathering, may_gather
+from monitor.ingest.few import Few, may_gather
+from monitor.ingest.gather import Gathering
 from monitor.ingest.receipt import Receipt, check_good, part_of, receipt_of
 from monitor.log.port import Part
 from monitor.log.writer import Append

@@ -33,11 +33,12 @@ def _rows(db: Connection, name: str) -> list[dict[str, Any]]:
 
 
 def _kept(db: Connection) -> list[dict[str, Any]]:
-    """Each row kept under an id with its place: how they are cut into pieces and runs depends on the commits."""
+    """Each row kept under an id with its place: how they are cut into pieces and runs depends on the commits, and the
+    number of its segment on what was sent twice before it."""
     out = []
     for piece in _rows(db, "key_rows"):
         rows = unpacked(from_ipc(piece["data"])).to_pylist()
-        kept = [{key: str(value) for key, value in row.items()} for row in rows]
+        kept = [{key: str(value) for key, value in row.items() if key != "seq"} for row in rows]
         out += [{"model": piece["model"], "kind": piece["kind"], "place": piece["start"] + i, **r}
                 for i, r in enumerate(kept)]  # fmt: skip
     return out

@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from monitor.database import among, insert_many, open_database, reading, upsert, writing
 from monitor.errors import NotDurable
@@ -196,6 +196,25 @@ def test_postgresql_flushes_the_log_and_not_the_state_and_never_less_than_is_set
     for given, wanted in (("off", "on"), ("remote_apply", "remote_apply")):
         postgres.execute(f"ALTER DATABASE {name} SET synchronous_commit = {given}")
         assert (commit(durable=True), commit(durable=False)) == (wanted, "off")
+
+
+def test_a_value_that_no_index_holds_is_no_matter_of_space(on_postgres: Deployment) -> None:
+    engine = open_database(on_postgres.settings().log_url, durable=True)
+    metadata.create_all(engine)
+    name = "".join(chr(0x4E00 + i * 7919 % 20_000) for i in range(2_000))
+    with pytest.raises(OperationalError, match="exceeds btree"), writing(engine) as db:
+        insert_many(db, things, ("name", "n"), [(name, 1)])
+    engine.dispose()
+
+
+def test_a_writer_that_waits_too_long_is_told_to_wait(on_postgres: Deployment) -> None:
+    url = on_postgres.settings().log_url
+    slow, quick = open_database(url, durable=True), open_database(url + "%20-clock_timeout%3D100ms", durable=True)
+    with writing(slow), pytest.raises(NotDurable, match="lock timeout") as refused, writing(quick):
+        pass
+    assert "wait" in refused.value.mend
+    for engine in (slow, quick):
+        engine.dispose()
 
 
 def test_a_server_that_goes_away_is_not_durable_and_all_is_well_when_it_is_back(

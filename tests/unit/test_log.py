@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from monitor.batch import Reject
-from monitor.database import open_database, reading
+from monitor.database import open_database, reading, writing
+from monitor.database.days import days_of, drop_day
 from monitor.errors import NotDurable
 from monitor.log.port import Command, Part, Segment, Tick
 from monitor.log.sql import SqlLog, iter_segments
@@ -93,6 +94,26 @@ def test_a_reader_that_stays_holds_up_no_new_day(log: SqlLog) -> None:
         assert [s.seq for s in log.read("m", 0, 5)] == [1, 2], "and others read on"
         assert db.execute(select(func.count()).select_from(segments)).scalar() == held == 1
     log.append([segment(3, received_at=3 * DAY)])
+
+
+def test_a_day_is_dropped_whole_and_not_while_somebody_reads_it(log: SqlLog) -> None:
+    if log.engine.dialect.name != "postgresql":
+        return      # one table there, and rows are deleted
+    log.append([segment(i, received_at=i * DAY) for i in range(3)])
+
+    def drop(day: int) -> None:
+        with writing(log.engine) as db:
+            drop_day(db, segments, day)
+
+    with reading(log.engine) as db:
+        assert days_of(db, segments) == [0, 1, 2]
+        db.execute(select(func.count()).select_from(segments))
+        with pytest.raises(NotDurable, match="lock timeout"):
+            drop(0)
+    drop(0)
+    with reading(log.engine) as db:
+        assert days_of(db, segments) == [1, 2]
+    assert [s.seq for s in log.read("m", 0, 5)] == [2, 3]
 
 
 def test_a_day_that_was_made_in_a_commit_that_failed_is_made_again(log: SqlLog) -> None:

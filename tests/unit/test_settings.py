@@ -88,8 +88,10 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://u:hunter2@h", "postgresql://u:hunter2@[h/d", "postgresql://u:1/hunter2@h/d", "mysql://u:hunter2@h/d", "hunter2"]
-)
+    "url",
+    ["postgresql://u:hunter2@h", "postgresql://u:hunter2@[h/d", "postgresql://u:1/hunter2@h/d", "mysql://u:hunter2@h/d",
+     "hunter2"],
+)  # fmt: skip
 def test_an_error_never_repeats_a_database_url(url: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         load_settings({"VIGIL_DATABASE_URL": url})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from monitor.worker import thread
 from monitor.worker.thread import WorkerThread
 
 
@@ -25,6 +26,9 @@ class Models:
 
     def models(self) -> list[str]:
         return ["broken", "busy"]
+
+    def waiting(self) -> list[str]:
+        return self.models()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -45,19 +49,20 @@ class Models:
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[[Models], WorkerThread]]:
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Models], WorkerThread]]:
+    monkeypatch.setattr(thread, "GATHER", 0.001)
     running: list[WorkerThread] = []
 
     def start(models: Models) -> WorkerThread:
-        thread = WorkerThread(models, 0.05)  # type: ignore[arg-type]  # what a thread asks of a worker
-        thread.start()
-        running.append(thread)
-        return thread
+        one = WorkerThread(models, 0.05)  # type: ignore[arg-type]  # what a thread asks of a worker
+        one.start()
+        running.append(one)
+        return one
 
     yield start
-    for thread in running:
-        thread.stop()
-        assert not thread.is_alive()
+    for one in running:
+        one.stop()
+        assert not one.is_alive()
 
 
 def until(what: Callable[[], bool]) -> None:

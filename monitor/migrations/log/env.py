@@ -3,7 +3,7 @@
 from alembic import context
 
 from monitor.database.shape import prepare, settle
-from monitor.log import cuts, erasures, seals  # noqa: F401  their tables belong to the log's
+from monitor.log import claims, cuts, erasures, seals  # noqa: F401  their tables belong to the log's
 from monitor.log.tables import metadata
 
 connection = context.config.attributes["connection"]

@@ -29,6 +29,12 @@ def upgrade() -> None:
     sa.Column('data', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('model', 'name', 'key', 'number')
     )
+    op.create_table('claims',
+    sa.Column('model', sa.String(length=64), nullable=False),
+    sa.Column('holder', sa.String(length=64), nullable=False),
+    sa.Column('until', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('model')
+    )
     op.create_table('cuts',
     sa.Column('model', sa.String(length=64), nullable=False),
     sa.Column('rows_upto', sa.BigInteger(), nullable=False),
@@ -60,6 +66,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table('erasures')
     op.drop_table('cuts')
+    op.drop_table('claims')
     op.drop_table('sealed')
     op.drop_table('seals')
     op.drop_index('protected_by_model', 'protected_segments')
