@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import Vigil, needs
 from api.openapi import errors
+from api.texts import BARE, some
 from monitor.access import Principal
 from monitor.errors import InvalidInput
 from monitor.log.erasures import Of
@@ -27,7 +28,7 @@ class Asked(BaseModel):
     })  # fmt: skip
     subject_key: str | None = Field(None, min_length=1, max_length=_SHORT)
     prediction_id: str | None = Field(None, min_length=1, max_length=128)
-    reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(min_length=1, max_length=4_000)
+    reason: Annotated[str, some(4_000), BARE]
 
 
 @router.post("/models/{model}/erasures", status_code=202, responses=errors(400))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access import Vigil, needs
 from api.links import links
 from api.openapi import errors
+from api.texts import BARE, some
 from incidents.commands import Acknowledge, Assign, Close, Command, Comment, Dispose, Disposition, Reopen, Resolve
 from incidents.incident import Incident
 from incidents.wire import to_json
@@ -32,18 +33,18 @@ class Note(BaseModel):
 
 class Text(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-    text: str = Field(min_length=1, max_length=4000)
+    text: Annotated[str, some(4000), BARE]
 
 
 class To(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-    to: str = Field(min_length=1, max_length=128)
+    to: Annotated[str, some(128), BARE]
 
 
 class Finding(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     disposition: Disposition
-    root_cause: str | None = Field(None, min_length=1, max_length=4000)
+    root_cause: Annotated[str, some(4000), BARE] | None = None
     note: str = Field("", max_length=4000)
 
 

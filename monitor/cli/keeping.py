@@ -56,6 +56,8 @@ def run(out: Out, settings: Settings, model: str | None) -> None:
     """Cut now what is too old. The worker does it every hour by itself."""
     with _app(settings) as app:
         names, went = _names(app, model), {}
+        for name in app.log.models():       # a state that lags behind its seal cannot be cut
+            app.worker.restore(name)
         parts = app.retention.drop_days(app.log.models())
         for name in names:
             went[name] = app.retention.run(name)
@@ -183,6 +185,7 @@ def _carry_out(out: Out, app: App, asked: list[Erasure]) -> None:
     with _progress(out) as progress:
         task = progress.add_task("erasing", total=len(models) or 1)
         for name in models:
+            app.worker.restore(name)
             while True:
                 Eraser(app.keeper, name).run()
                 with reading(app.log.engine) as db:

@@ -34,11 +34,11 @@ class SqlLog:
         self._days |= days      # only now: what was made in a transaction that fails is not there
         return written
 
-    def read(self, model: str, after: int, limit: int) -> list[Segment]:
+    def read(self, model: str, after: int, limit: int, rows: int = 2**31 - 1) -> list[Segment]:
         """The next segments of a model behind ``after``, in order, with their protected attributes: up to ``limit``,
-        and none where there are no more."""
+        and no more behind the one with which they come to ``rows``. None where there are no more."""
         with reading(self.engine) as db:
-            while marks := _marks(db, model, after, limit):
+            while marks := _marks(db, model, after, limit, rows):
                 if found := _read(db, model, marks):
                     return found
                 after = marks[-1][0]        # retention took them all
@@ -166,12 +166,18 @@ def _reject_count() -> Any:
     )
 
 
-def _marks(db: Connection, model: str, after: int, limit: int) -> list[tuple[int, int]]:
+def _marks(db: Connection, model: str, after: int, limit: int, rows: int) -> list[tuple[int, int]]:
     """Number and arrival of the next segments: they tell which parts of the log to look into."""
-    query = select(batches.c.seq, batches.c.received_at).where(
+    query = select(batches.c.seq, batches.c.received_at, batches.c.rows).where(
         batches.c.model == model, batches.c.seq > after, batches.c.part == 0
     )
-    return [(seq, at) for seq, at in db.execute(query.order_by(batches.c.seq).limit(limit))]
+    marks = []
+    for seq, at, n in db.execute(query.order_by(batches.c.seq).limit(limit)):
+        marks.append((seq, at))
+        rows -= n       # a large segment has one part
+        if rows <= 0:
+            break
+    return marks
 
 
 def _read(db: Connection, model: str, marks: Sequence[tuple[int, int]]) -> list[Segment]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -20,6 +20,8 @@ from monitor.store import rollups
 from monitor.store.tables import summaries
 
 Kind = Literal["predictions", "outcomes"]
+
+MOST_BUCKETS = 5_000        # named in one question: a server takes 65,535 values, and a backfill may touch more
 
 
 class Dense(NamedTuple):
@@ -46,12 +48,7 @@ def merge(
     the last segment that they are of."""
     if not parts:
         return
-    key = [summaries.c[name] for name in Stratum._fields]
-    query = select(*key, summaries.c.n, summaries.c.data).where(
-        summaries.c.model == model, summaries.c.kind == kind, summaries.c.bucket.in_({s.bucket for s in parts})
-    )
-    stored = {Stratum(*key): (n, data) for *key, n, data in db.execute(query)}
-    values = []
+    stored, values = _stored(db, model, kind, sorted({s.bucket for s in parts})), []
     for stratum, part in parts.items():
         n, data = stored.get(stratum, (0, None))
         total = part.to_bytes() if data is None else pack_more(data, part.cells, part.counts, part.sums)
@@ -59,6 +56,19 @@ def merge(
     columns = ("model", "kind", *Stratum._fields, "n", "seq", "data")
     insert_many(db, summaries, columns, values, update=("n", "seq", "data"))
     rollups.outdate(db, model, kind, {s.bucket for s in parts if s.role == SERVING})
+
+
+def _stored(
+    db: Connection, model: int, kind: Kind, buckets: Sequence[int]
+) -> dict[Stratum, tuple[int, bytes]]:
+    """The rows and bytes of all strata of some buckets."""
+    key = [summaries.c[name] for name in Stratum._fields]
+    mine = select(*key, summaries.c.n, summaries.c.data).where(summaries.c.model == model, summaries.c.kind == kind)
+    found: dict[Stratum, tuple[int, bytes]] = {}
+    for at in range(0, len(buckets), MOST_BUCKETS):
+        query = mine.where(summaries.c.bucket.in_(buckets[at : at + MOST_BUCKETS]))
+        found |= {Stratum(*key): (n, data) for *key, n, data in db.execute(query)}
+    return found
 
 
 def window(

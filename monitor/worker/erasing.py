@@ -7,7 +7,7 @@ kept under ids goes before the rows that tell which.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -65,12 +65,10 @@ class Found:
     ids: dict[str, str] = field(default_factory=dict)
     events: dict[str, str] = field(default_factory=dict)
     beside: set[str] = field(default_factory=set)
-    segments: dict[Kind, list[int]] = field(default_factory=dict)
+    segments: dict[Kind, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def hold(self, kind: Kind, seq: int) -> None:
-        held = self.segments.setdefault(kind, [])
-        if not held or held[-1] != seq:
-            held.append(seq)
+        self.segments[kind].add(seq)
 
 
 class Eraser:
@@ -117,7 +115,7 @@ class Eraser:
         self._from_state(found, upto)
         self.keeper.seal(self.name)
         for kind in _LAST:
-            for seq in found.segments.get(kind, ()):
+            for seq in sorted(found.segments.get(kind, ())):
                 self._from_segment(kind, seq, found, sought, upto)
 
     def _find(self, sought: Sought, upto: int, model: ModelState) -> Found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from detectors.summaries.space import Space
 from monitor.batch import Batch, Reject
 from monitor.codecs.segment import from_ipc
 from monitor.database import upsert
+from monitor.fold.ids import hash_text
 from monitor.fold.join import Folded, fold_outcomes, fold_predictions
 from monitor.fold.rows import Ints, read_outcomes, read_predictions
 from monitor.judge.watch import Watch
@@ -51,9 +52,12 @@ class Touched:
 
 def batch_of(segments: Sequence[Segment]) -> Batch:
     """The rows of alike segments as they were made durable, one after another."""
-    table = _together([from_ipc(s.payload) for s in segments])
+    return _batch(segments, [from_ipc(s.payload) for s in segments])
+
+
+def _batch(segments: Sequence[Segment], tables: Sequence[pa.RecordBatch]) -> Batch:
     apart = [from_ipc(s.protected) for s in segments if s.protected is not None]
-    return Batch(segments[0].kind, table, _together(apart) if apart else None)
+    return Batch(segments[0].kind, _together(tables), _together(apart) if apart else None)
 
 
 def _together(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
@@ -70,7 +74,39 @@ def fold_segments(
 ) -> Touched:
     """Fold predictions or outcomes of segments that are alike: it is the same as to fold one after another, for what
     they share is read and written once."""
-    batch, first = batch_of(segments), segments[0]
+    touched = Touched()
+    for batch, part in _foldable(segments):
+        touched.add(_fold(db, model, watch, joins, batch, part))
+    return touched
+
+
+def _foldable(segments: Sequence[Segment]) -> Iterator[tuple[Batch, list[Segment]]]:
+    """Segments in the pieces that are folded together: those whose columns have other types, since another reference
+    stood when they were typed, are apart, and so are outcomes of ids that came just before, for a correction takes back
+    what was there."""
+    tables: list[pa.RecordBatch] = []
+    group: list[Segment] = []
+    types: dict[str, pa.DataType] = {}
+    seen = np.empty(0, np.uint64)
+    for segment in segments:
+        table = from_ipc(segment.payload)
+        new = hash_text(table.column("prediction_id")) if segment.kind == "outcomes" and len(segments) > 1 else seen[:0]
+        own = dict(zip(table.schema.names, table.schema.types, strict=True))
+        retyped = any(types.get(name, kind) != kind for name, kind in own.items())
+        if group and (retyped or np.isin(new, seen).any()):
+            yield _batch(group, tables), group
+            tables, group, types, seen = [], [], {}, seen[:0]
+        types |= own
+        tables.append(table)
+        group.append(segment)
+        seen = np.concatenate([seen, new])
+    yield _batch(group, tables), group
+
+
+def _fold(
+    db: Connection, model: ModelState, watch: Watch, joins: Joins, batch: Batch, segments: Sequence[Segment]
+) -> Touched:
+    first = segments[0]
     if first.kind == "predictions":
         result, timestamps = _predictions(
             db, model, watch, joins, batch, _clocks(model, segments), first.sampling_rate, seqs_of(segments)
@@ -83,7 +119,8 @@ def fold_segments(
         if result.outcomes is not None:
             joins.add_outcomes(result.outcomes, seqs_of(segments)[result.kept])
         timestamps = truths.timestamps
-    model.take_time(_latest(timestamps) if first.event_clock else segments[-1].received_at, replayed=first.event_clock)
+    arrived = max(s.received_at for s in segments)
+    model.take_time(_latest(timestamps) if first.event_clock else arrived, replayed=first.event_clock)
     touched = _keep(db, model, watch, result, batch, segments[-1].seq)
     _record(db, model, segments, result, np.asarray(batch.table.column("row")))
     return touched
@@ -99,7 +136,7 @@ def fold_events(
     model.count(taken.total)
     of = np.repeat(np.arange(len(segments)), [len(s.parts) for s in segments])       # the segment of each batch
     clocks, seqs = _arrivals(model, segments)[of], np.array([s.seq for s in segments])[of]
-    model.take_time(last.received_at, replayed=False)
+    model.take_time(max(s.received_at for s in segments), replayed=False)
     for one in taken.predictions:
         mine = (clocks[one.parts], last.sampling_rate, seqs[one.parts])
         result, _ = _predictions(db, model, watch, joins, one.batch, *mine)

@@ -16,6 +16,7 @@ from incidents.events import Actor, ActorKind
 from incidents.machine import DecisionReason, decide
 from monitor.clock import Now
 from monitor.database import reading, writing
+from monitor.errors import Overloaded
 from monitor.fold.digest import row_digests
 from monitor.judge.watch import Watch
 from monitor.log import cuts, seals
@@ -38,6 +39,7 @@ ROWS_A_COMMIT = 40_000      # enough to make a commit cheap, few enough that a r
 ROLLUPS_A_COMMIT = 8     # so that nobody waits long for the write lock
 EVENT_BYTES_AT_ONCE = 8 * 2**20     # bodies of events that are read together: JSON takes several times its text
 SEGMENTS_A_READ = 256
+UNWRITTEN = 64      # segments of a refold whose keys are held unwritten: each is looked into for every row
 
 logger = structlog.get_logger("vigil.worker")
 
@@ -76,7 +78,7 @@ class Worker:
             joins = self.joins.take(db, model)
             lanes = self._lanes(model)
             changed, taken, touched = self._catch_up(db, model, lanes), 0, Touched()
-            segments = self.log.read(name, model.cursor, SEGMENTS_A_READ)
+            segments = self.log.read(name, model.cursor, SEGMENTS_A_READ, ROWS_A_COMMIT)
             for group in alike(segments, {entry.after_seq for entry in lanes}):
                 with self.timing():
                     joins = self._take(db, model, joins, group, touched)
@@ -128,16 +130,21 @@ class Worker:
                 return False
         with writing(self.state) as db:
             model = self._state(db, name)
-            self._catch_up(db, model, self._lanes(model))
-            self._look(db, model, Touched())
+            lanes = self._lanes(model)
+            self._catch_up(db, model, lanes)
+            if not lanes:       # else it would be judged before what it was judged for then has come
+                self._look(db, model, Touched())
             models.save(db, model)
-        return True
+        return not lanes
 
     def command(self, name: str, incident: str, body: dict[str, object], actor: Actor) -> DecisionReason:
         """Make a command durable and carry it out at once; the reason says what came of it."""
         with writing(self.state) as db:
             model = self._state(db, name)
-            self._catch_up(db, model, self._lanes(model))
+            lanes = self._lanes(model)
+            self._catch_up(db, model, lanes)
+            if lanes:
+                raise Overloaded(f"the state of '{name}' is being made again", "Send it again later", retry_after=5)
             who = {"id": actor.id, "kind": actor.kind.value}
             at = to_micros(self.now())
             command = self.log.append_command(Command(name, model.cursor, model.tick_cursor, at, who, incident, body))
@@ -235,7 +242,7 @@ class Worker:
         for forget in (forget_joins, summaries.forget, streams.forget, exchanges.forget):
             forget(db, model.id)
         watch, joins = self.watch(model), self.joins.load(db, model)
-        folded = 0
+        folded = unwritten = 0
         with reading(self.log.engine) as log:
             cut = cuts.find(log, model.name)
         for earlier in iter_segments(self.log, model.name, segment.seq - 1, after=cut.rows_upto):
@@ -245,9 +252,10 @@ class Worker:
             elif earlier.kind != "reference":
                 fold_segments(db, model, watch, joins, [earlier])
                 folded += earlier.rows
-                if folded >= ROWS_A_COMMIT:
-                    joins.flush(db)
-                    folded = 0
+            unwritten += 1
+            if folded >= ROWS_A_COMMIT or unwritten >= UNWRITTEN:
+                joins.flush(db)
+                folded = unwritten = 0
         self._leave_out(db, model, cut.cut_to)
         model.clock, model.last_prediction = max(model.clock, clock), max(model.last_prediction, last_prediction)
         if is_first:        # what came before there was anything to compare with is measured, and opens nothing
@@ -298,7 +306,7 @@ def alike(segments: Sequence[Segment], stops: Set[int]) -> Iterator[list[Segment
     none behind a number at which something else takes effect (``stops``)."""
     group: list[Segment] = []
     for segment in segments:
-        if group and not (_alike(group[0], segment) and stops.isdisjoint(range(group[-1].seq, segment.seq))
+        if group and not (_alike(group[0], segment) and not any(group[-1].seq <= stop < segment.seq for stop in stops)
                           and sum(s.rows for s in group) < ROWS_A_COMMIT
                           and sum(map(_body_bytes, group)) < EVENT_BYTES_AT_ONCE):  # fmt: skip
             yield group

@@ -99,7 +99,8 @@ class Joining:
 
     def _join(self, seal: Seal, after: int, told: Told) -> None:
         joins = JoinStore()
-        while segments := [s for s in self.log.read(seal.model, after, SEGMENTS_A_READ) if s.seq <= seal.seq]:
+        read = self.log.read
+        while segments := [s for s in read(seal.model, after, SEGMENTS_A_READ, ROWS_A_COMMIT) if s.seq <= seal.seq]:
             with writing(self.state) as db:
                 held, rows = joins.load(db, self.model), 0
                 for segment in segments:

@@ -98,9 +98,10 @@ class Retention:
         return dropped
 
     def _drop_days(self, names: list[str]) -> Iterator[int]:
+        old = self.keeper.now() - span_micros(min(self.ages.rows, self.ages.protected))
         for table, what in ((segments, "rows"), (protected_segments, "protected")):
             with reading(self.keeper.log) as db:
-                days = cuts.whole_days(db, table, self.keeper.now() - span_micros(min(self.ages.rows, self.ages.protected)))
+                days = cuts.whole_days(db, table, old)
             for day in days:
                 with reading(self.keeper.log) as db:
                     there = cuts.models_of_day(db, table, day)
@@ -109,8 +110,9 @@ class Retention:
                     if not mine or not self._may_drop(names, there, what):
                         break
                     with writing(self.keeper.state) as state:
-                        loaded = [models.load(state, name) for name in there]
-                        if not all(m is not None and self.keeper.is_sealed(m) and not _in(m, there[m.name]) for m in loaded):
+                        found = [m for name in there if (m := models.load(state, name)) is not None]
+                        may_go = [self.keeper.is_sealed(m) and not _in(m, there[m.name]) for m in found]
+                        if len(found) < len(there) or not all(may_go):
                             continue
                         with writing(self.keeper.log) as db:
                             cuts.drop_day(db, table, day)
@@ -152,7 +154,9 @@ class Retention:
             rows = _any_upto(db, segments, name, due.rows)
             protected = _any_upto(db, protected_segments, name, due.protected)
         if due.rows > cut.rows_upto or rows:
-            self.keeper.under_seal(name, due.rows, lambda db, model: cuts.cut_rows(db, name, due.rows, model.reference_seq))
+            self.keeper.under_seal(
+                name, due.rows, lambda db, model: cuts.cut_rows(db, name, due.rows, model.reference_seq)
+            )
         if protected:
             self.keeper.under_seal(
                 name, due.protected, lambda db, model: cuts.cut_protected(db, name, due.protected, model.reference_seq)

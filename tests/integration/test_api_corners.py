@@ -123,3 +123,30 @@ def test_a_window_length_that_is_declared_no_more_asks_for_no_more_ticks(service
     service.clock.move(seconds=10)
     assert not vigil.worker.tick("churn")
     assert len(vigil.log.ticks("churn")) == ticks
+
+
+@pytest.mark.parametrize("path", ["/v1/models/churn", "/v1/models/churn/erasures"])
+def test_a_path_names_all_the_methods_that_it_takes_on_whichever_routes(service: Any, problem: Any, path: str) -> None:
+    answer = service.client.delete(path)
+    problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == ("GET, PUT" if path.endswith("churn") else "GET, POST")
+
+
+@pytest.mark.parametrize("written", ["0", "0.5", "1467331200", "-1e9", "٢٠٢٦-07-01"])
+def test_a_bare_number_is_no_instant(service: Any, problem: Any, written: str) -> None:
+    for question, other in (("points", {}), ("report", {"to": "2026-07-02"})):
+        answer = service.client.get(f"/v1/models/churn/{question}", params={"from": written} | other)
+        said = problem(answer, 422, "invalid-input")
+        assert [fault["field"] for fault in said["errors"]] == ["from"]
+
+
+@pytest.mark.parametrize("blank", ["", " \t", "\x1d", "\x85", "\u2003"])
+def test_a_blank_text_is_not_valid_whatever_space_it_is_of(service: Any, problem: Any, blank: str) -> None:
+    for path, body in (
+        ("models/churn/erasures", {"subject_key": "s", "reason": blank}),
+        ("incidents/inc_1/assign", {"to": blank}),
+        ("incidents/inc_1/comment", {"text": blank}),
+        ("incidents/inc_1/dispose", {"disposition": "true", "root_cause": blank}),
+    ):
+        said = problem(service.client.post(f"/v1/{path}", json=body), 422, "invalid-input")
+        assert [fault["field"] for fault in said["errors"]] == [list(body)[-1]]

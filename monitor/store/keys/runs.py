@@ -52,6 +52,7 @@ class Run:
     firsts: Words
     sizes: Ints
     index: Words | None = None
+    stamp: int = field(default_factory=lambda: next(_serial))       # what is cached of it has this name
 
     @property
     def tier(self) -> int:
@@ -194,7 +195,6 @@ class Runs:
         insert_many(db, key_pages, ("model", "kind", "base", "page", "data"), written)
         self.runs.append(run)
         self.runs.sort(key=lambda r: r.base)
-        self.serial = next(_serial)     # what is cached of an index that had its name is not this one
 
     def places(self, db: Connection, search: Search) -> tuple[Ints, Ints]:
         """The rows whose hash is that of an id, as (number of the id, number of the row); a few are of other ids."""
@@ -225,7 +225,7 @@ class Runs:
             query = select(key_pages.c.data).where(*at, key_pages.c.base == run.base, key_pages.c.page == number)
             return indexes.unpack_page(db.execute(query).scalar_one(), int(run.sizes[number]))
 
-        page: Words = self.cache.get((self.serial, run.base, run.n, number), read, lambda page: page.nbytes)
+        page: Words = self.cache.get((run.stamp, number), read, lambda page: page.nbytes)
         return page
 
     def index(self, db: Connection, run: Run) -> Words:
