@@ -36,6 +36,7 @@ fuzz: test-environment  ## run each fuzzer over the readers of what comes from o
 	@for format in sagemaker databricks mlflow bentoml payload; do \
 		$(BIN)/python tests/fuzz/source_fuzzer.py $$format -max_total_time=$(SECONDS_EACH) || exit 1; done
 	@$(BIN)/python tests/fuzz/event_fuzzer.py -max_total_time=$(SECONDS_EACH)
+	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest -q tests/integration/test_api_fuzz.py
 
 bench: test-environment  ## print a JSON line a benchmark (ONLY=name, PEERS=1 beside the peers, DATA=folder, QUICK=1, ROWS=n)
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers) $(if $(QUICK),--quick) \

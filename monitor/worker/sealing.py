@@ -11,7 +11,6 @@ from itertools import groupby
 from sqlalchemy import Connection, Engine
 
 from monitor.database import reading, writing
-from monitor.errors import VigilError
 from monitor.log import seals
 from monitor.log.seals import Piece, Seal
 from monitor.store import models, sealed
@@ -23,7 +22,7 @@ PIECES = 500
 Pause = Callable[[], None]
 
 
-class Stopped(VigilError):
+class Stopped(Exception):
     """The service is stopping: what was begun is taken up again at the next start."""
 
 
