@@ -52,10 +52,11 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8000, "Port to listen on; 0 takes a free one.", least=0, most=65_535)
-    worker: Literal["embedded", "none"] = _setting(
+    worker: Literal["embedded", "process", "none"] = _setting(
         "embedded",
-        "`embedded` folds and judges in the service's own process; `none` leaves that to `vigil worker`.",
-        choices=("embedded", "none"),
+        "`embedded` folds and judges in the service's own process, `process` in one beside it, which uses a second "
+        "core; `none` leaves that to `vigil worker`.",
+        choices=("embedded", "process", "none"),
     )
     tick_seconds: int = _setting(10, "Seconds between two looks at the clock: windows that time closes or settles.")
     max_body_bytes: int = _setting(32 * 2**20, "Largest request body in bytes; above it, 413.")

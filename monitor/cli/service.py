@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import signal
 import socket
+import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
+import click
 import structlog
 import uvicorn
 
 from monitor.addresses import without_password
+from monitor.cli.beside import ended, worker_beside
 from monitor.cli.command import on_machine
 from monitor.cli.failure import REFUSED, Failure
 from monitor.cli.out import Out
@@ -20,6 +23,7 @@ from monitor.logs import configure
 from monitor.settings import Settings
 
 GRACE = 10              # seconds that requests under way may still take once the service is told to stop
+LOOK_OFTEN = 0.1        # and how often one does that the service has started, on the same machine
 LOOK_EVERY = 1.0        # how often a worker of its own looks for new data, in seconds
 
 logger = structlog.get_logger("vigil")
@@ -63,14 +67,15 @@ def serve(out: Out, settings: Settings) -> None:
     )
     listener = bind(settings.host, settings.port)
     signal.signal(signal.SIGTERM, lambda *_: None)     # what uvicorn hands back to once it has stopped
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), worker_beside() if settings.worker == "process" else nullcontext():
         server.run(sockets=[listener])
     if not server.started:
         raise Failure("the service could not be started", "The lines above say why; 'vigil doctor' may say more")
 
 
 @on_machine(vigil, "worker", example="VIGIL_WORKER=none vigil serve & vigil worker")
-def worker(out: Out, settings: Settings) -> None:
+@click.option("--beside", is_flag=True, hidden=True, help="End with the service that holds the other end of stdin.")
+def worker(out: Out, settings: Settings, beside: bool) -> None:
     """Fold and judge in a process of its own, beside a service with VIGIL_WORKER=none.
 
     One worker for a database. It stops in order at SIGTERM or Ctrl-C, with exit code 0.
@@ -81,12 +86,14 @@ def worker(out: Out, settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if beside:
+        ended(sys.stdin.buffer, stop)
     app = App(settings)
     app.thread.start()
     settle()
     logger.info("worker started", database=settings.shown()["database_url"])
     seen: dict[str, int] = {}
-    while not stop.wait(LOOK_EVERY):
+    while not stop.wait(LOOK_OFTEN if beside else LOOK_EVERY):
         head = app.log.head()
         if head != seen:
             seen = head

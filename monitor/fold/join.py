@@ -76,23 +76,21 @@ def fold_predictions(
     known: Stored[Entries] | None = None,
     waiting: Stored[Outcomes] | None = None,
     rate: float = 1.0,
+    counted: dict[Stratum, Summary] | None = None,
 ) -> Folded:
     """Fold predictions. ``known``: all stored predictions of these ids; ``waiting``: the outcomes that are there
-    already; ``rate``: the share of all predictions that was sent."""
+    already; ``rate``: the share of all predictions that was sent; ``counted``: what ``count_predictions`` gave for all
+    of the rows, which holds where none of them was there before."""
     n = len(rows.digests)
     out = Folded(n)
     out.kept = _new_rows(rows, known, out)
     if not out.kept.size:
         return out
     if out.kept.size < n:
-        rows = rows.take(out.kept)
+        rows, counted = rows.take(out.kept), None
     entries = Entries.of(rows, grain, rate)
-    strata, codes = stratify(entries.buckets, entries.versions, entries.roles, entries.rates)
-    cells = prediction_cells(space, rows.columns, rows.groups, rows.decisions, rows.subjects)
-    sums = prediction_sums(space, rows.matrices, codes, len(strata))
     out.entries = entries
-    out.predictions = summarise(space.prediction_size, strata, codes, cells, sums)
-    merge_into(out.predictions, _faults(space, rows, strata, codes))
+    out.predictions = counted if counted is not None else count_predictions(space, grain, rows, rate)
     confidence = rows.predicted.max(axis=1)                # of two classes the score itself
     serving = rows.roles.are(SERVING) & ~np.isnan(confidence)
     out.scores, out.instants = confidence[serving], rows.timestamps[serving]
@@ -100,6 +98,17 @@ def fold_predictions(
     if waiting is not None and waiting.asked.size:
         _meet(space, entries, known, waiting, out)
     return out
+
+
+def count_predictions(space: Space, grain: int, rows: Predictions, rate: float = 1.0) -> dict[Stratum, Summary]:
+    """The summaries of predictions, each of which counts."""
+    rates = np.full(len(rows.digests), rate)
+    strata, codes = stratify(rows.timestamps // grain * grain, rows.versions, rows.roles, rates)
+    cells = prediction_cells(space, rows.columns, rows.groups, rows.decisions, rows.subjects)
+    sums = prediction_sums(space, rows.matrices, codes, len(strata))
+    found = summarise(space.prediction_size, strata, codes, cells, sums)
+    merge_into(found, _faults(space, rows, strata, codes))
+    return found
 
 
 def fold_outcomes(

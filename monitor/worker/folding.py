@@ -13,12 +13,14 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from detectors.summaries.space import Space
+from detectors.summaries.summary import Summary
 from monitor.batch import Batch, Reject
 from monitor.codecs.segment import from_ipc
 from monitor.database import upsert
 from monitor.fold.ids import hash_text
-from monitor.fold.join import Folded, fold_outcomes, fold_predictions
-from monitor.fold.rows import Ints, read_outcomes, read_predictions
+from monitor.fold.join import Folded, count_predictions, fold_outcomes, fold_predictions
+from monitor.fold.rows import Ints, Outcomes, Predictions, read_outcomes, read_predictions
+from monitor.fold.strata import Stratum
 from monitor.judge.watch import Watch
 from monitor.log.port import Part, Segment
 from monitor.model import ModelSpec
@@ -69,14 +71,40 @@ def _together(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return batch
 
 
-def fold_segments(
-    db: Connection, model: ModelState, watch: Watch, joins: Joins, segments: Sequence[Segment]
-) -> Touched:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Segments that are folded together, read as far as no state is needed: that may be done ahead of their turn.
+
+    ``rows`` and, of predictions, ``counted``, what they add where all of them count."""
+
+    batch: Batch
+    segments: Sequence[Segment]
+    rows: Predictions | Outcomes
+    search: Search
+    counted: dict[Stratum, Summary] = field(default_factory=dict)
+
+
+def prepare(watch: Watch, segments: Sequence[Segment]) -> list[Piece]:
+    """Read alike segments of predictions or outcomes."""
+    return [_piece(watch, batch, part) for batch, part in _foldable(segments)]
+
+
+def _piece(watch: Watch, batch: Batch, segments: Sequence[Segment]) -> Piece:
+    space, spec = watch.reference.space, watch.spec
+    if batch.kind == "outcomes":
+        truths = read_outcomes(space, spec, batch.table)
+        return Piece(batch, segments, truths, Search.of(truths.ids))
+    rows = read_predictions(space, spec, batch.table, batch.protected)
+    counted = count_predictions(space, span_micros(spec.grain), rows, segments[0].sampling_rate)
+    return Piece(batch, segments, rows, Search.of(rows.ids), counted)
+
+
+def fold_pieces(db: Connection, model: ModelState, watch: Watch, joins: Joins, pieces: Sequence[Piece]) -> Touched:
     """Fold predictions or outcomes of segments that are alike: it is the same as to fold one after another, for what
     they share is read and written once."""
     touched = Touched()
-    for batch, part in _foldable(segments):
-        touched.add(_fold(db, model, watch, joins, batch, part))
+    for piece in pieces:
+        touched.add(_fold(db, model, watch, joins, piece))
     return touched
 
 
@@ -103,24 +131,18 @@ def _foldable(segments: Sequence[Segment]) -> Iterator[tuple[Batch, list[Segment
     yield _batch(group, tables), group
 
 
-def _fold(
-    db: Connection, model: ModelState, watch: Watch, joins: Joins, batch: Batch, segments: Sequence[Segment]
-) -> Touched:
-    first = segments[0]
-    if first.kind == "predictions":
-        result, timestamps = _predictions(
-            db, model, watch, joins, batch, _clocks(model, segments), first.sampling_rate, seqs_of(segments)
-        )
+def _fold(db: Connection, model: ModelState, watch: Watch, joins: Joins, piece: Piece) -> Touched:
+    batch, segments, rows = piece.batch, piece.segments, piece.rows
+    if isinstance(rows, Predictions):
+        result = _predictions(db, model, watch, joins, piece, _clocks(model, segments), seqs_of(segments))
     else:
-        truths = read_outcomes(watch.reference.space, watch.spec, batch.table)
-        search = Search.of(truths.ids)
-        stored, predicted = joins.outcomes(db, search), joins.entries(db, search)
-        result = fold_outcomes(watch.reference.space, truths, stored, predicted)
+        stored, predicted = joins.outcomes(db, piece.search), joins.entries(db, piece.search)
+        result = fold_outcomes(watch.reference.space, rows, stored, predicted)
         if result.outcomes is not None:
             joins.add_outcomes(result.outcomes, seqs_of(segments)[result.kept])
-        timestamps = truths.timestamps
-    arrived = max(s.received_at for s in segments)
-    model.take_time(_latest(timestamps) if first.event_clock else arrived, replayed=first.event_clock)
+    replayed = segments[0].event_clock
+    instant = _latest(rows.timestamps) if replayed else max(s.received_at for s in segments)
+    model.take_time(instant, replayed=replayed)
     touched = _keep(db, model, watch, result, batch, segments[-1].seq)
     _record(db, model, segments, result, np.asarray(batch.table.column("row")))
     return touched
@@ -138,8 +160,8 @@ def fold_events(
     clocks, seqs = _arrivals(model, segments)[of], np.array([s.seq for s in segments])[of]
     model.take_time(max(s.received_at for s in segments), replayed=False)
     for one in taken.predictions:
-        mine = (clocks[one.parts], last.sampling_rate, seqs[one.parts])
-        result, _ = _predictions(db, model, watch, joins, one.batch, *mine)
+        piece = _piece(watch, one.batch, segments)
+        result = _predictions(db, model, watch, joins, piece, clocks[one.parts], seqs[one.parts])
         touched.add(_keep(db, model, watch, result, one.batch, last.seq))
         for name, n in result.counts.items():
             for i, total in enumerate(np.bincount(one.parts, n, len(parts)).tolist()):
@@ -152,24 +174,23 @@ def fold_events(
 
 
 def _predictions(
-    db: Connection, model: ModelState, watch: Watch, joins: Joins, batch: Batch, clocks: Ints, rate: float, seqs: Ints
-) -> tuple[Folded, Ints]:
-    """Fold predictions; their instants beside what came of it. Late rows are those whose drift window was closed before
-    they came; ``clocks``: where the model's clock stood then; ``seqs``: the segment of each; shape (rows,)."""
-    rows = read_predictions(watch.reference.space, watch.spec, batch.table, batch.protected)
-    search = Search.of(rows.ids)
-    known, waiting = joins.entries(db, search), None
+    db: Connection, model: ModelState, watch: Watch, joins: Joins, piece: Piece, clocks: Ints, seqs: Ints
+) -> Folded:
+    """Fold predictions. Late rows are those whose drift window was closed before they came; ``clocks``: where the
+    model's clock stood then; ``seqs``: the segment of each; shape (rows,)."""
+    rows, grain = piece.rows, span_micros(watch.spec.grain)
+    assert isinstance(rows, Predictions), "outcomes are folded otherwise"
+    known, waiting = joins.entries(db, piece.search), None
     # Only an orphan waits, or the outcome of another version's prediction of the same id.
     if known is not None or (model.counts or {}).get("orphans", 0):
-        waiting = joins.outcomes(db, search)
-    result = fold_predictions(
-        watch.reference.space, span_micros(watch.spec.grain), rows, known, waiting, rate
-    )
+        waiting = joins.outcomes(db, piece.search)
+    rate = piece.segments[0].sampling_rate
+    result = fold_predictions(watch.reference.space, grain, rows, known, waiting, rate, piece.counted)
     if result.entries is not None:
         joins.add_entries(result.entries, seqs[result.kept])
         result.count("late", result.kept[_late(watch, result.entries.buckets, clocks[result.kept])])
     model.last_prediction = max(model.last_prediction, _latest(rows.timestamps))
-    return result, rows.timestamps
+    return result
 
 
 def _keep(db: Connection, model: ModelState, watch: Watch, result: Folded, batch: Batch, seq: int) -> Touched:

@@ -29,8 +29,9 @@ from monitor.store.joins import forget as forget_joins
 from monitor.store.models import ModelState
 from monitor.times import from_micros, span_micros, to_micros
 from monitor.worker import exchanges
+from monitor.worker.ahead import Ahead, Group, read_group
 from monitor.worker.evaluation import Change, carry_out, changes, note_touched
-from monitor.worker.folding import Touched, batch_of, fold_events, fold_segments, note_waiting
+from monitor.worker.folding import Touched, batch_of, fold_events, fold_pieces, note_waiting, prepare
 from monitor.worker.reference import build_reference
 from monitor.worker.restoring import Told, nobody, restore
 from monitor.worker.spaces import build_space, feature_types
@@ -59,6 +60,7 @@ class Worker:
         self.now = now
         self.timing = timing
         self.joins = JoinStore()
+        self.ahead = Ahead(self._read_ahead)
         self._specs: dict[str, tuple[int, ModelSpec]] = {}
         self._watches: dict[tuple[str, int, int], Watch] = {}
 
@@ -78,12 +80,11 @@ class Worker:
             joins = self.joins.take(db, model)
             lanes = self._lanes(model)
             changed, taken, touched = self._catch_up(db, model, lanes), 0, Touched()
-            segments = self.log.read(name, model.cursor, SEGMENTS_A_READ, ROWS_A_COMMIT)
-            for group in alike(segments, {entry.after_seq for entry in lanes}):
+            for group in self._next(model, lanes):
                 with self.timing():
                     joins = self._take(db, model, joins, group, touched)
-                model.cursor = group[-1].seq
-                taken += sum(segment.rows for segment in group)
+                model.cursor = group.segments[-1].seq
+                taken += sum(segment.rows for segment in group.segments)
                 self._catch_up(db, model, lanes)
                 if taken >= ROWS_A_COMMIT:
                     break
@@ -94,6 +95,21 @@ class Worker:
                 models.save(db, model)
         self.joins.settle(model, joins)
         return taken
+
+    def _next(self, model: ModelState, lanes: Sequence[Command | Tick]) -> list[Group]:
+        """The groups that come next. Where they are many rows, more wait: these are read ahead meanwhile."""
+        found = self.ahead.take(model.name, model.cursor)
+        if found is None or lanes:
+            segments = self.log.read(model.name, model.cursor, SEGMENTS_A_READ, ROWS_A_COMMIT)
+            found = [Group(group) for group in alike(segments, {entry.after_seq for entry in lanes})]
+        many = sum(segment.rows for group in found for segment in group.segments) >= ROWS_A_COMMIT
+        if many and not lanes and model.reference is not None:
+            self.ahead.begin(model.name, found[-1].segments[-1].seq, self.watch(model))
+        return found
+
+    def _read_ahead(self, name: str, after: int, watch: Watch | None) -> list[Group]:
+        segments = self.log.read(name, after, SEGMENTS_A_READ, ROWS_A_COMMIT)
+        return [read_group(group, watch) for group in alike(segments, frozenset())]
 
     def restore(self, name: str, told: Told = nobody) -> bool:
         """Make a model's state again from its seal, where it is not there, or older than the seal is: as after a power
@@ -201,21 +217,21 @@ class Worker:
             carry_out(db, model, watch, changes(db, model, watch) if found is None else found)
 
     def _take(
-        self, db: Connection, model: ModelState, joins: Joins, group: Sequence[Segment], touched: Touched
+        self, db: Connection, model: ModelState, joins: Joins, group: Group, touched: Touched
     ) -> Joins:
         """Take alike segments in, and give back the joins that hold now. A replay is judged as it goes, by its own
         clock; live data are when the clock is read."""
-        first = group[0]
+        first = group.segments[0]
         if first.kind == "reference":
             return self._regrid(db, model, joins, first)
         if model.reference is None:
-            note_waiting(db, model, group)
+            note_waiting(db, model, group.segments)
             return joins
         watch = self.watch(model)
         if first.kind == "events":
-            new = fold_events(db, model, watch, joins, self.spec(model.name, first.declaration), group)
+            new = fold_events(db, model, watch, joins, self.spec(model.name, first.declaration), group.segments)
         else:
-            new = fold_segments(db, model, watch, joins, group)
+            new = fold_pieces(db, model, watch, joins, group.under(watch))
         note_touched(db, model, watch, new)
         touched.add(new)
         if model.event_clock:
@@ -250,7 +266,7 @@ class Worker:
                 fold_events(db, model, watch, joins, self.spec(model.name, earlier.declaration), [earlier])
                 folded += earlier.rows
             elif earlier.kind != "reference":
-                fold_segments(db, model, watch, joins, [earlier])
+                fold_pieces(db, model, watch, joins, prepare(watch, [earlier]))
                 folded += earlier.rows
             unwritten += 1
             if folded >= ROWS_A_COMMIT or unwritten >= UNWRITTEN:

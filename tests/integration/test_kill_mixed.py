@@ -1,5 +1,5 @@
-"""Law 6 under a mixed load: API and worker, processes of their own, are killed at random instants, and what is counted
-is a plain recount of what was acknowledged."""
+"""Laws 6 and 1 under a mixed load: API and worker, processes of their own, are killed at random instants; what is
+counted is a plain recount of what was acknowledged, and a rebuild from the log gives the same state."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from typing import Any
 import httpx
 import pytest
 from databases import Deployment
+from inprocess import fold, open_vigil
 from processes import Service
-from sqlalchemy import select
+from recounts import Sent, recount
+from sqlalchemy import func, select
+from state import contents, differing
 from wire_bodies import Row, bodies, columns_body, csv_body, ndjson_body
 
 from detectors.reference import Reference
 from detectors.summaries.packing import packed_sum
 from monitor.app import App
+from monitor.log.tables import batches
 from monitor.store.tables import models, summaries
-from monitor.times import to_micros
+from monitor.times import from_micros
 
 MODEL = "mixed"
-HOUR = 3_600_000_000
 PLANS, SEXES, VERSIONS = ("basic", "plus"), ("f", "m"), (("v1", "champion"), ("v2", "challenger"))
 DECLARATION = {
     "model": MODEL,
@@ -39,6 +42,7 @@ DECLARATION = {
     "protected_attributes": {"sex": {"min_group": 5}},
 }
 SENDERS, IDS = 3, 300
+REBUILT = ("summaries", "kept", "points", "windows", "incidents")
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ class Sender(threading.Thread):
         self.service, self.key, self.number, self.start_at = service, key, number, start
         self.chance = random.Random(number)
         self.enough = threading.Event()
-        self.acknowledged: list[tuple[str, list[Row]]] = []
+        self.acknowledged: list[Sent] = []
         self.wrong: list[str] = []
 
     def run(self) -> None:
@@ -104,22 +108,26 @@ class Sender(threading.Thread):
             headers["Content-Encoding"], body = "gzip", gzip.compress(body)
         if self.chance.random() < 0.3:
             headers["Idempotency-Key"] = f"{self.number}-{len(self.acknowledged)}"
+        keyed = "Idempotency-Key" in headers
         url = f"{self.service.url}/v1/models/{MODEL}/{kind}"
         times = self.chance.choice((1, 1, 1, 2))       # at times twice, as after an answer that was lost
+        copies, unsure = 1 if keyed else times, 0
         while times:
             try:
                 answer = client.post(url, content=body, headers=headers)
-            except httpx.TransportError:
+            except httpx.TransportError as e:
+                unsure += not keyed and not isinstance(e, httpx.ConnectError)       # nobody was there to take it
                 time.sleep(0.02)
                 continue
             if answer.status_code == 202 and answer.json()["rejected"] == 0:
                 times -= 1
             elif answer.status_code in (429, 503):
+                unsure += answer.status_code == 503 and not keyed
                 time.sleep(0.1)
             else:
                 self.wrong.append(f"{answer.status_code} {answer.text}")
                 return
-        self.acknowledged.append((kind, rows))
+        self.acknowledged.append(Sent(kind, rows, copies, unsure))
 
 
 def _lines(rows: list[Row]) -> bytes:
@@ -164,8 +172,17 @@ def test_a_mixed_load_through_kills_is_a_plain_recount_of_what_was_acknowledged(
     counts = httpx.get(f"{service.url}/v1/models/{MODEL}", headers=headers).json()["counts"]
     assert {name: counts.get(name, 0) for name in expected["counts"]} == expected["counts"]
     assert held(admin) == {"predictions": expected["predictions"], "joined": expected["joined"]}
+    for name, (least, most) in expected["again"].items():
+        assert least <= counts.get(name, 0) <= most, name
+    named = ("predictions", "outcomes", "corrections", *expected["again"])
+    assert sum(counts.get(name, 0) for name in named) == logged(admin), "each row of the log is one of these"
     assert expected["counts"]["joined"] > 10, "there was something to count"
+    service.stop(signal.SIGTERM)
+    service.stop_worker(signal.SIGTERM)
+    live, state = contents(admin.state, REBUILT), admin.model_state(MODEL)
     admin.stop()
+    assert state is not None
+    assert differing(live, rebuilt(service.deployment, from_micros(state.clock))) == {}
 
 
 def _reference_row(i: int, start: datetime) -> dict[str, Any]:
@@ -186,46 +203,39 @@ def _wait_until_folded(service: Service, headers: dict[str, str]) -> None:
     raise AssertionError(json.dumps(status) + service.said())
 
 
-def recount(said: list[tuple[str, list[Row]]]) -> dict[str, Any]:
-    """What holds of each identity, without any fold: the first content, and the outcome with the latest timestamp."""
-    held: dict[tuple[str, str], Row] = {}
-    truth: dict[str, Row] = {}
-    for kind, rows in said:
-        for row in rows:
-            if kind == "predictions":
-                held.setdefault((row["prediction_id"], row["model_version"]), row)
-            else:
-                old = truth.get(row["prediction_id"])
-                if old is None or row["timestamp"] > old["timestamp"]:
-                    truth[row["prediction_id"]] = row
-    predictions, joined = Counter[str](), Counter[str]()
-    for row in held.values():
-        bucket = to_micros(row["timestamp"].replace(tzinfo=UTC)) // HOUR * HOUR
-        predictions[f"{bucket} {row['model_version']} {row['role']}"] += 1
-        if row["prediction_id"] in truth:
-            decision = int(row["prediction_score"] >= 0.5)
-            joined[f"{bucket} {row['model_version']} {decision} {truth[row['prediction_id']]['actual_label']}"] += 1
-    counts = {
-        "predictions": len(held),
-        "outcomes": len(truth),
-        "joined": sum(joined.values()),
-        "orphans": len(set(truth) - {id_ for id_, _ in held}),
-    }
-    return {"counts": counts, "predictions": dict(predictions), "joined": dict(joined)}
+def rebuilt(deployment: Deployment, at: datetime) -> dict[str, list[str]]:
+    """What the log alone makes, by a clock that stands where the model's does: what a later one closes is not there."""
+    deployment.drop_state()
+    again = open_vigil(deployment, lambda: at)
+    fold(again, MODEL)
+    found = contents(again.state, REBUILT)
+    again.stop()
+    return found
+
+
+def logged(admin: App) -> int:
+    """How many predictions and outcomes the log has."""
+    with admin.log.engine.connect() as db:
+        return int(db.execute(select(func.sum(batches.c.rows)).where(batches.c.kind != "reference")).scalar_one())
 
 
 def held(admin: App) -> dict[str, dict[str, int]]:
-    """The same figures, from the stored summaries."""
+    """The same figures, from the stored summaries, of which none may hold less than nothing."""
     predictions, joined = Counter[str](), Counter[str]()
     with admin.state.connect() as db:
         space = Reference.from_bytes(db.execute(select(models.c.reference)).scalar_one()).space
         for row in db.execute(select(summaries)):
+            assert row.n >= 0
             if row.kind == "predictions":
                 predictions[f"{row.bucket} {row.version} {row.role}"] += row.n
                 continue
             dense, _ = packed_sum([row.data], space.outcome_size, space.outcome_sums.size)
+            assert dense.min() >= 0
             table = space.confusion(dense)[1]
             for decision in (0, 1):
                 for label in (0, 1):
                     joined[f"{row.bucket} {row.version} {decision} {label}"] += int(table[decision][label])
-    return {"predictions": dict(+predictions), "joined": dict(+joined)}
+    return {
+        "predictions": {place: n for place, n in predictions.items() if n},
+        "joined": {place: n for place, n in joined.items() if n},
+    }
