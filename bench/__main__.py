@@ -31,6 +31,7 @@ BENCHMARKS = {
     "ingest_rows": "bench.ingest:ingest_rows",
     "outcomes": "bench.ingest:outcomes",
     "ingest_single": "bench.ingest:ingest_single",
+    "ingest_postgres": "bench.ingest:ingest_postgres",
     "client_log": "bench.client:client_log",
 }
 """Each benchmark's function. It takes those of ``data``, ``peers``, ``quick``, ``rows`` and ``write`` that it names,

@@ -73,6 +73,7 @@ class App:
         self.intake.stop()
         if self.thread.is_alive():
             self.thread.stop()
+        self.worker.ahead.stop()
         self.log.engine.dispose()
         self.state.dispose()
 

@@ -43,6 +43,10 @@ class Ahead:
         """Read what follows a segment."""
         self._held[model] = after, self._pool.submit(self._read, model, after, watch)
 
+    def stop(self) -> None:
+        """End in order: what is being read is read to its end."""
+        self._pool.shutdown(cancel_futures=True)
+
     def take(self, model: str, after: int) -> list[Group] | None:
         """What was read behind a segment; ``None`` where it was not. A fault of the reading is raised here, and what
         was read is read again."""
