@@ -11,12 +11,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import structlog
+
 from monitor.errors import NotDurable
 from monitor.log.port import Segment
 from monitor.log.sql import SqlLog
 
 _MOST = 1024                # of what waits, in one commit
 _MOST_BYTES = 8 * 2**20     # and its size, so that no commit takes long: one that is larger goes alone
+
+logger = structlog.get_logger("vigil.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,17 @@ class LogWriter(threading.Thread):
         ending = False
         while not ending or self._waiting:
             ending |= self._receive(block=not self._waiting)
-            taken = self._take()
-            appends: list[Append] = []
-            for gather in dict.fromkeys(gather for _, gather in taken):
-                appends += gather([waiting.item for waiting, its in taken if its == gather])
-            if appends:
-                self._append(appends)
+            try:
+                self._write(self._take())
+            except Exception:       # a fault of Vigil's own: those behind must not wait for ever
+                logger.exception("a commit of the log failed; going on with what came since")
+
+    def _write(self, taken: Sequence[tuple[Waiting, Gather]]) -> None:
+        appends: list[Append] = []
+        for gather in dict.fromkeys(gather for _, gather in taken):
+            appends += gather([waiting.item for waiting, its in taken if its == gather])
+        if appends:
+            self._append(appends)
 
     def _receive(self, block: bool) -> bool:
         """Sort what has come by model, waiting for the first where nothing is there; whether it was told to end."""

@@ -85,7 +85,8 @@ def take_events(db: Connection, model: ModelState, spec: ModelSpec, segments: Se
     new = list(_halves_of(segments))
     paired = pair(new, halves.find(db, model.id, (half.id for half in new)))
     halves.keep(db, model.id, paired.known.values())
-    orphans = _orphans(paired.orphans + halves.expire(db, model.id, segments[-1].received_at - span_micros(WAIT)))
+    arrived = max(segment.received_at for segment in segments)
+    orphans = _orphans(paired.orphans + halves.expire(db, model.id, arrived - span_micros(WAIT)))
     out = Taken([Counter(events=part.rows) for _, part in parts], orphans)
     for number, n in paired.duplicates.items():
         out.counts[number]["duplicate_events"] += n

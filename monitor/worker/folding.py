@@ -181,8 +181,8 @@ def _predictions(
     rows, grain = piece.rows, span_micros(watch.spec.grain)
     assert isinstance(rows, Predictions), "outcomes are folded otherwise"
     known, waiting = joins.entries(db, piece.search), None
-    # Only an orphan waits, or the outcome of another version's prediction of the same id.
-    if known is not None or (model.counts or {}).get("orphans", 0):
+    # Only an orphan waits, the outcome of another version's prediction of the same id, or one whose prediction was cut.
+    if known is not None or model.joins_at or (model.counts or {}).get("orphans", 0):
         waiting = joins.outcomes(db, piece.search)
     rate = piece.segments[0].sampling_rate
     result = fold_predictions(watch.reference.space, grain, rows, known, waiting, rate, piece.counted)

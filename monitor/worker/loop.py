@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
@@ -32,13 +32,13 @@ from monitor.worker import exchanges
 from monitor.worker.ahead import Ahead, Group, read_group
 from monitor.worker.evaluation import Change, carry_out, changes, note_touched
 from monitor.worker.folding import Touched, batch_of, fold_events, fold_pieces, note_waiting, prepare
+from monitor.worker.grouping import alike
 from monitor.worker.reference import build_reference
 from monitor.worker.restoring import Told, nobody, restore
 from monitor.worker.spaces import build_space, feature_types
 
 ROWS_A_COMMIT = 40_000      # enough to make a commit cheap, few enough that a reader of the incidents never waits long
 ROLLUPS_A_COMMIT = 8     # so that nobody waits long for the write lock
-EVENT_BYTES_AT_ONCE = 8 * 2**20     # bodies of events that are read together: JSON takes several times its text
 SEGMENTS_A_READ = 256
 UNWRITTEN = 64      # segments of a refold whose keys are held unwritten: each is looked into for every row
 
@@ -101,7 +101,7 @@ class Worker:
         found = self.ahead.take(model.name, model.cursor)
         if found is None or lanes:
             segments = self.log.read(model.name, model.cursor, SEGMENTS_A_READ, ROWS_A_COMMIT)
-            found = [Group(group) for group in alike(segments, {entry.after_seq for entry in lanes})]
+            found = [Group(group) for group in alike(segments, {entry.after_seq for entry in lanes}, ROWS_A_COMMIT)]
         many = sum(segment.rows for group in found for segment in group.segments) >= ROWS_A_COMMIT
         if many and not lanes and model.reference is not None:
             self.ahead.begin(model.name, found[-1].segments[-1].seq, self.watch(model))
@@ -109,7 +109,7 @@ class Worker:
 
     def _read_ahead(self, name: str, after: int, watch: Watch | None) -> list[Group]:
         segments = self.log.read(name, after, SEGMENTS_A_READ, ROWS_A_COMMIT)
-        return [read_group(group, watch) for group in alike(segments, frozenset())]
+        return [read_group(group, watch) for group in alike(segments, frozenset(), ROWS_A_COMMIT)]
 
     def restore(self, name: str, told: Told = nobody) -> bool:
         """Make a model's state again from its seal, where it is not there, or older than the seal is: as after a power
@@ -315,36 +315,6 @@ class Worker:
             assert declaration is not None, "a segment names a declaration that was made before it"
             held = self._specs[name] = (version, ModelSpec.from_dict(declaration.body))
         return held[1]
-
-
-def alike(segments: Sequence[Segment], stops: Set[int]) -> Iterator[list[Segment]]:
-    """Segments in groups that may be folded together: live ones of one kind, typed and sampled alike, not too many, and
-    none behind a number at which something else takes effect (``stops``)."""
-    group: list[Segment] = []
-    for segment in segments:
-        if group and not (_alike(group[0], segment) and not any(group[-1].seq <= stop < segment.seq for stop in stops)
-                          and sum(s.rows for s in group) < ROWS_A_COMMIT
-                          and sum(map(_body_bytes, group)) < EVENT_BYTES_AT_ONCE):  # fmt: skip
-            yield group
-            group = []
-        group.append(segment)
-    if group:
-        yield group
-
-
-def _alike(a: Segment, b: Segment) -> bool:
-    same = (a.kind, a.declaration, a.sampling_rate, a.protected is None)
-    return (
-        a.kind in ("predictions", "outcomes", "events")
-        and not a.event_clock
-        and not b.event_clock
-        and same == (b.kind, b.declaration, b.sampling_rate, b.protected is None)
-    )
-
-
-def _body_bytes(segment: Segment) -> int:
-    """How much the bodies of its events come to; 0 where it has none."""
-    return sum(part.envelope.get("bytes", 0) for part in segment.parts) if segment.kind == "events" else 0
 
 
 def _place(entry: Command | Tick) -> tuple[int, int, int]:

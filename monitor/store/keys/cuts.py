@@ -69,7 +69,7 @@ def rewrite(
     some of them; the row to go on with, ``None`` where all are done."""
     c = key_rows.c
     query = select(c.start, c.n, c.data).where(
-        c.model == runs.model, c.kind == runs.kind, c.start >= begin, c.seq > after
+        c.model == runs.model, c.kind == runs.kind, c.start + c.n > begin, c.seq > after
     )
     found = db.execute(query.order_by(c.start).limit(pieces)).all()
     for row in found:
