@@ -83,13 +83,16 @@ def test_a_request_asks_no_database_while_the_figure_is_fresh_and_one_asks_for_a
     monkeypatch.setattr(admission.time, "monotonic", lambda: now[0])
     gate = Admission(log, state, 100)
     assert gate.peek("m") is None
+    gate.admit("m")
+    assert gate.peek("m") is None, "of a model without a reference it may be folded this very moment"
+    fold_to(state, append(log, 1))
     now[0] += 0.01
     gate.admit("m")
     n = len(asked)
-    assert (gate.peek("m"), len(asked)) == ({}, n)
+    assert (gate.peek("m"), len(asked)) == ({"x": "numeric"}, n)
     now[0] += 0.2
     assert gate.peek("m") is None, "the first to come then is to ask"
-    assert gate.peek("m") == {}, "and the others need not wait for it"
+    assert gate.peek("m") == {"x": "numeric"}, "and the others need not wait for it"
     now[0] += 2
     assert (gate.peek("m"), len(asked)) == (None, n)
 

@@ -49,7 +49,7 @@ def test_the_log_lies_beside_the_state() -> None:
         ({"VIGIL_PORT": "65536"}, "65536 is out of range"),
         ({"VIGIL_TICK_SECONDS": "0"}, "a whole number from 1 up, and 0 is out of range"),
         ({"VIGIL_METRICS": "maybe"}, "VIGIL_METRICS must be true or false, and 'maybe' is not"),
-        ({"VIGIL_WORKER": "extern"}, "one of embedded, none, and 'extern' is not"),
+        ({"VIGIL_WORKER": "extern"}, "one of embedded, process, none, and 'extern' is not"),
         ({"VIGIL_DATABASE_URL": "mysql://h/d"}, "sqlite:///PATH"),
         ({"VIGIL_DATABASE_URL": "sqlite://"}, "sqlite:///PATH"),
         ({"VIGIL_DATABASE_URL": "sqlite:///:memory:"}, "sqlite:///PATH"),
