@@ -21,7 +21,7 @@ from monitor.store.tables import key_pages, key_rows, key_runs
 
 ROWS = 4096         # of a piece: what is read to see one row
 FANOUT = 4          # runs of about one size that are merged into one
-LAST = 1 << 20      # a run of as many rows is merged no more, so that no fold waits long for a merge
+LAST = 1 << 19      # a run of as many rows is merged no more, so that a merge takes little time and memory
 
 _serial = count()
 
