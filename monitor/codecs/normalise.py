@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from monitor.batch import Batch, Kind
 from monitor.codecs.columns import MAX_CELLS, Columns
-from monitor.codecs.infer import infer_features as infer_features
 from monitor.codecs.numbers import finite, numbers
 from monitor.codecs.refusals import Mistyped, Refusals
 from monitor.codecs.scores import class_scores, rankings, scores, vectors

@@ -12,7 +12,8 @@ from monitor import sources
 from monitor.batch import Kind, Reject
 from monitor.clock import Now
 from monitor.codecs import Columns, decode
-from monitor.codecs.normalise import infer_features, normalise
+from monitor.codecs.infer import infer_features
+from monitor.codecs.normalise import normalise
 from monitor.codecs.segment import to_ipc
 from monitor.errors import Conflict, NotFound, TooLarge
 from monitor.ingest.few import Few, may_gather

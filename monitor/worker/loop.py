@@ -99,7 +99,7 @@ class Worker:
     def _next(self, model: ModelState, lanes: Sequence[Command | Tick]) -> list[Group]:
         """The groups that come next. Where they are many rows, more wait: these are read ahead meanwhile."""
         found = self.ahead.take(model.name, model.cursor)
-        if found is None or lanes:
+        if not found or lanes:      # what was not there then may have come since
             segments = self.log.read(model.name, model.cursor, SEGMENTS_A_READ, ROWS_A_COMMIT)
             found = [Group(group) for group in alike(segments, {entry.after_seq for entry in lanes}, ROWS_A_COMMIT)]
         many = sum(segment.rows for group in found for segment in group.segments) >= ROWS_A_COMMIT

@@ -286,3 +286,13 @@ def test_a_row_of_long_ago_does_not_bring_all_the_windows_since(service: Any, vi
         windows = db.execute(select(func.count()).select_from(tables.windows)).scalar_one()
     assert service.counts()["predictions"] == 2
     assert windows < 100
+
+
+def test_rows_that_come_while_nothing_could_be_read_ahead_do_not_wait(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.reference()
+    service.fold()
+    monkeypatch.setattr(service.app.worker.ahead, "take", lambda model, after: [])       # read before they came
+    service.post("predictions", [service.prediction(i) for i in range(3)])
+    assert service.app.worker.step("churn") == 3
