@@ -32,7 +32,7 @@ def fold_predictions(
     """
     cells = prediction_cells(space, columns, groups, decisions, subjects)
     one = np.zeros(len(columns[0]), np.int64)
-    return Summary.of(np.concatenate(cells), prediction_sums(space, matrices, one, 1)[0])
+    return Summary.of(cells.ravel(), prediction_sums(space, matrices, one, 1)[0])
 
 
 def fold_outcomes(
@@ -47,7 +47,7 @@ def fold_outcomes(
     """Count outcomes joined to their predictions, and sum their losses. The arguments are those of ``outcome_cells``
     and ``outcome_sums``; where there is one score, its arrays may come as they are, of shape (n,)."""
     each, n = list(np.atleast_2d(scores)), len(predicted)
-    cells = np.concatenate(outcome_cells(space, each, groups, decisions, labels))
+    cells = outcome_cells(space, each, groups, decisions, labels).ravel()
     together = predicted.reshape(n, len(each))
     return Summary.of(cells, outcome_sums(space, groups, together, labels, actual, np.zeros(n, np.int64), 1)[0])
 
@@ -58,23 +58,31 @@ def prediction_cells(
     groups: Sequence[Ints],
     decisions: Ints | None,
     subjects: Ints | None = None,
-) -> list[Ints]:
-    """The cells of the space that each row counts in, as arrays of shape (n,).
+) -> Ints:
+    """The cells of the space that each row counts in, shape (cells a row, n).
 
     ``columns``: the cells of each of ``space.columns``; ``groups``: the groups of each of ``space.axes``;
     ``decisions``: the class decided for, ``None`` for a regression; ``subjects``: a 64-bit digest of the person (of the
     prediction, where none is named), for a space that counts subjects. All of shape (n,).
     """
     at, k = space.predictions, space.n_classes
-    out = [cells + offset for cells, offset in zip(columns, space.column_offsets[:-1], strict=True)]
+    blocks = list(zip(space.column_offsets[:-1].tolist(), columns, strict=True))
     for i, group in enumerate(groups):
-        out.append(at.start("axis", i) + (group if decisions is None else group * k + decisions))
+        blocks.append((at.start("axis", i), group if decisions is None else group * k + decisions))
     if decisions is not None:
-        out.append(at.start("decided") + _decided(space, columns, decisions))
-    out.append(at.start("contents") + _contents(space, columns))
+        blocks.append((at.start("decided"), _decided(space, columns, decisions)))
+    blocks.append((at.start("contents"), _contents(space, columns)))
     if space.subjects and subjects is not None:
         word = mix(subjects.view(np.uint64))
-        out.append(at.start("subjects") + (word % np.uint64(2 * SUBJECTS)).astype(np.int64))
+        blocks.append((at.start("subjects"), (word % np.uint64(2 * SUBJECTS)).astype(np.int64)))
+    return _placed(blocks)
+
+
+def _placed(blocks: Sequence[tuple[int, Ints]]) -> Ints:
+    """Cells of several blocks as cells of the space; shape (blocks, n). Each comes with where its block begins."""
+    out = np.empty((len(blocks), blocks[0][1].size), np.int64)
+    for row, (start, cells) in zip(out, blocks, strict=True):
+        np.add(cells, start, out=row)
     return out
 
 
@@ -94,19 +102,19 @@ def prediction_sums(space: Space, matrices: Sequence[Floats], codes: Ints, n: in
 
 def outcome_cells(
     space: Space, scores: Sequence[Ints], groups: Sequence[Ints], decisions: Ints | None, labels: Ints | None
-) -> list[Ints]:
+) -> Ints:
     """The same for outcomes. ``scores``: the cells of each of ``space.scores``; ``labels`` as ``decisions``."""
-    at, k, out = space.outcomes, space.n_classes, []
+    at, k, blocks = space.outcomes, space.n_classes, list[tuple[int, Ints]]()
     for i, cells in enumerate(scores):
         if labels is None:
-            out.append(at.start("scored", i) + cells)
+            blocks.append((at.start("scored", i), cells))
         else:
             is_label = labels == (i if space.classes else 1)
-            out.append(at.start("scored", i) + is_label * space.outcomes.shapes["scored", i][1] + cells)
+            blocks.append((at.start("scored", i), is_label * space.outcomes.shapes["scored", i][1] + cells))
     for i, group in enumerate(groups):
         within = group if labels is None or decisions is None else (group * k + decisions) * k + labels
-        out.append(at.start("axis", i) + within)
-    return out
+        blocks.append((at.start("axis", i), within))
+    return _placed(blocks)
 
 
 def outcome_sums(

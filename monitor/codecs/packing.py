@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from monitor.codecs import uuids
+
 _KEY, _ROW = b"packed", b"row"
 _INTS = [(kind, np.iinfo(kind).min, np.iinfo(kind).max) for kind in (np.int8, np.int16, np.int32)]
 _PLACES = range(5)
-_UUID = 36
 _PROBED = 64            # values of a column that are looked at before all are
 _AT_ONCE = 2**18        # values of columns that are looked at together: few calls, and what fits the cache
 
@@ -46,20 +47,22 @@ def pack(batch: pa.RecordBatch) -> pa.RecordBatch:
         elif pa.types.is_dictionary(field.type) and field.type.index_type == pa.int32():
             how, packed = _index(array)
         elif field.name == "prediction_id" and pa.types.is_string(field.type):
-            how, packed = _uuids(array)
+            ids = uuids.pack(array)
+            how, packed = (b"", array) if ids is None else (b"uuid", ids)
         fields.append(pa.field(field.name, packed.type, field.nullable, {_KEY: how}) if how else field)
         arrays.append(packed)
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, meta or None))
 
 
-def unpack(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """What ``pack`` was given; a batch that was not packed as it is."""
+def unpack(batch: pa.RecordBatch, packed_ids: bool = False) -> pa.RecordBatch:
+    """What ``pack`` was given, but for ids that may stay packed; a batch that was not packed as it is."""
     meta = dict(batch.schema.metadata or {})
     at = meta.pop(_ROW, None)
     fields, arrays = [], []
     for field, array in zip(batch.schema, batch.columns, strict=True):
-        restored = unpack_column(field, array)
-        fields.append(field if restored is array else pa.field(field.name, restored.type, field.nullable))
+        stays = packed_ids and (field.metadata or {}).get(_KEY) == b"uuid"
+        restored = array if stays else unpack_column(field, array)
+        fields.append(field if restored is array and not stays else pa.field(field.name, restored.type, field.nullable))
         arrays.append(restored)
     if at is not None:
         row = pa.array(np.arange(batch.num_rows, dtype=np.int32))
@@ -76,8 +79,7 @@ def unpack_column(field: pa.Field, array: pa.Array) -> pa.Array:
     if how == b"index":
         return pa.DictionaryArray.from_arrays(_as_ints(array.indices, np.int32), array.dictionary, safe=False)
     if how == b"uuid":
-        content = np.frombuffer(array.buffers()[1], np.uint8)[16 * array.offset :][: 16 * len(array)]
-        return _texts(_spell(content.tobytes()))
+        return uuids.unpack(array)
     whole = np.asarray(array.fill_null(0) if array.null_count else array).astype(np.float64)
     return _with_nulls(whole / 10.0 ** int(how), array)
 
@@ -148,32 +150,3 @@ def _index(array: pa.DictionaryArray) -> tuple[bytes, pa.Array]:
 def _as_ints(indices: pa.Array, kind: Any) -> pa.Array:
     whole = np.asarray(indices.fill_null(0) if indices.null_count else indices)
     return _with_nulls(whole.astype(kind), indices)
-
-
-def _uuids(array: pa.StringArray) -> tuple[bytes, pa.Array]:
-    offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
-    if array.null_count or (np.diff(offsets) != _UUID).any():
-        return b"", array
-    text = array.buffers()[2].to_pybytes()[offsets[0] : offsets[-1]]
-    try:
-        numbers = bytes.fromhex(text.replace(b"-", b"").decode())
-    except ValueError:
-        return b"", array
-    if len(numbers) != 16 * len(array) or _spell(numbers) != text:      # upper case, or dashes elsewhere
-        return b"", array
-    return b"uuid", pa.Array.from_buffers(pa.binary(16), len(array), [None, pa.py_buffer(numbers)])
-
-
-def _spell(numbers: bytes) -> bytes:
-    """UUIDs as text, one behind the other."""
-    digits = np.frombuffer(numbers.hex().encode(), np.uint8).reshape(-1, 32)
-    text = np.full((len(digits), _UUID), ord("-"), np.uint8)
-    for at, start, stop in ((0, 0, 8), (9, 8, 12), (14, 12, 16), (19, 16, 20), (24, 20, 32)):
-        text[:, at : at + stop - start] = digits[:, start:stop]
-    return text.tobytes()
-
-
-def _texts(content: bytes) -> pa.StringArray:
-    n = len(content) // _UUID
-    offsets = np.arange(n + 1, dtype=np.int32) * _UUID
-    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(content))

@@ -30,10 +30,11 @@ def to_ipc(table: pa.RecordBatch) -> bytes:
     return _MAGIC + len(stream).to_bytes(8, "little") + compressed
 
 
-def from_ipc(segment: bytes) -> pa.RecordBatch:
-    """The record batch of a segment that this service wrote. Bytes from outside go through ``decode`` instead."""
+def from_ipc(segment: bytes, packed_ids: bool = False) -> pa.RecordBatch:
+    """The record batch of a segment that this service wrote; ids that are UUIDs may stay as their 16 bytes. Bytes from
+    outside go through ``decode`` instead."""
     with pa.ipc.open_stream(_stream(segment)) as reader:
-        return unpack(reader.read_next_batch())
+        return unpack(reader.read_next_batch(), packed_ids)
 
 
 def column_of(segment: bytes, name: str) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Prediction ids by the thousand: Arrow text beside a 64-bit hash of each. The hash finds, the full text decides."""
+"""Prediction ids by the thousand beside a 64-bit hash of each. The hash finds, the full id decides."""
 
 from __future__ import annotations
 
@@ -11,38 +11,37 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.summaries.mixing import GOLDEN, Words, mix
+from monitor.codecs import uuids
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
-_DASHES = (8, 13, 18, 23)
-_DIGITS = [i for i in range(36) if i not in _DASHES]
-_HEX = np.full(256, 255, np.uint8)
-_HEX[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
-_LETTERS = np.frombuffer(b"0123456789abcdef", np.uint8)
-
 
 class Ids(NamedTuple):
-    """``text``: the ids; ``hashes``: 64 bits of each, shape (n,)."""
+    """``values``: the ids, as ``pack_ids`` gives them; ``hashes``: 64 bits of each, shape (n,)."""
 
-    text: pa.StringArray
+    values: pa.Array
     hashes: Words
 
     @classmethod
-    def of(cls, text: pa.StringArray | Sequence[str]) -> Ids:
-        """
+    def of(cls, ids: pa.Array | Sequence[str]) -> Ids:
+        """Ids as text, or packed.
+
         >>> Ids.of(["a", "b", "a"]).firsts().tolist()
         [0, 1, 0]
         """
-        array = text if isinstance(text, pa.Array) else pa.array(text, pa.string())
-        return cls(array, hash_text(array))
+        packed = pack_ids(ids if isinstance(ids, pa.Array) else pa.array(ids, pa.string()))
+        return cls(packed, hash_ids(packed))
 
     def take(self, rows: Ints) -> Ids:
-        return Ids(self.text.take(pa.array(rows)), self.hashes[rows])
+        return Ids(self.values.take(pa.array(rows)), self.hashes[rows])
 
-    def same(self, rows: Ints, other: pa.StringArray) -> npt.NDArray[np.bool_]:
+    def same(self, rows: Ints, other: pa.Array) -> npt.NDArray[np.bool_]:
         """Whether the ids of some rows are those of ``other``, letter by letter; shape (rows,)."""
-        return np.asarray(pc.equal(self.text.take(pa.array(rows)), other))
+        mine = self.values.take(pa.array(rows))
+        if mine.type == other.type:
+            return np.asarray(pc.equal(mine, other))
+        return np.asarray(pc.equal(unpack_ids(mine), unpack_ids(other)))
 
     def firsts(self, within: Ints | None = None) -> Ints:
         """For each row the first one that has the same id (and the same number in ``within``); shape (n,)."""
@@ -50,64 +49,60 @@ class Ids(NamedTuple):
         order = np.argsort(keys, kind="stable")
         same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
         first = np.arange(keys.size)
-        if same.size:       # rare: the few rows whose hash another one has are told apart by their text
-            seen: dict[tuple[str, int], int] = {}
+        if same.size:       # rare: the few rows whose hash another one has are told apart by their letters
+            seen: dict[tuple[str | bytes, int], int] = {}
             for row in np.unique(order[np.r_[same, same + 1]]).tolist():
-                key = self.text[row].as_py(), 0 if within is None else int(within[row])
+                key = self.values[row].as_py(), 0 if within is None else int(within[row])
                 first[row] = seen.setdefault(key, row)
         return first
 
 
-def hash_text(text: pa.StringArray) -> Words:
-    """64 bits of each text, every bit dependent on every letter; shape (n,). Not made to withstand an attacker: who
-    finds two ids of one hash gets a comparison of their letters.
+def hash_ids(ids: pa.Array) -> Words:
+    """64 bits of each id, every bit dependent on every letter, the same for a UUID as text and packed; shape (n,). Not
+    made to withstand an attacker: who finds two ids of one hash gets a comparison of their letters.
 
-    >>> a = hash_text(pa.array(["p-1", "p-2", "prediction-1", "p-1"]))
+    >>> a = hash_ids(pa.array(["p-1", "p-2", "prediction-1", "p-1"]))
     >>> len(set(a.tolist())), bool(a[0] == a[3])
     (3, True)
     """
-    out = np.empty(len(text), np.uint64)
-    for rows, letters in _by_length(text):
-        n, length = letters.shape
-        padded = np.zeros((n, -(-length // 8) * 8), np.uint8)
-        padded[:, :length] = letters
-        total = np.full(n, length, np.uint64)
-        for i, word in enumerate(padded.view("<u8").T):
-            total = mix((total ^ word) * (GOLDEN + np.uint64(2 * i)))
-        out[rows] = mix(total)
+    if pa.types.is_fixed_size_binary(ids.type):
+        return _hashed(uuids.content(ids))
+    out = np.empty(len(ids), np.uint64)
+    for rows, letters in _by_length(ids):
+        hashes = _hashed(letters)
+        if letters.shape[1] == uuids.LENGTH:
+            content, are_uuids = uuids.read(letters)
+            hashes = np.where(are_uuids, _hashed(content), hashes)
+        out[rows] = hashes
     return out
 
 
-def pack_ids(text: pa.StringArray) -> pa.Array:
-    """Ids as they are kept: UUIDs in their canonical spelling as their 16 bytes, all others as text.
+def _hashed(letters: Bytes) -> Words:
+    n, length = letters.shape
+    padded = letters
+    if length % 8 or not letters.flags.c_contiguous:
+        padded = np.zeros((n, -(-length // 8) * 8), np.uint8)
+        padded[:, :length] = letters
+    total = np.full(n, length, np.uint64)
+    for i, word in enumerate(padded.view("<u8").T):
+        total = mix((total ^ word) * (GOLDEN + np.uint64(2 * i)))
+    return mix(total)
+
+
+def pack_ids(ids: pa.Array) -> pa.Array:
+    """Ids as they are kept: where all are UUIDs in their canonical spelling as their 16 bytes, else as text.
 
     >>> packed = pack_ids(pa.array(["123e4567-e89b-12d3-a456-426614174000"]))
     >>> str(packed.type), unpack_ids(packed).to_pylist()
     ('fixed_size_binary[16]', ['123e4567-e89b-12d3-a456-426614174000'])
     """
-    groups = list(_by_length(text))
-    if len(groups) != 1 or groups[0][1].shape[1] != 36:
-        return text
-    letters = groups[0][1]
-    digits = _HEX[letters[:, _DIGITS]]
-    if not (letters[:, _DASHES] == ord("-")).all() or (digits == 255).any():
-        return text
-    whole = digits[:, ::2] << 4 | digits[:, 1::2]
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(whole), [None, pa.py_buffer(whole.tobytes())])
+    packed = uuids.pack(ids) if pa.types.is_string(ids.type) else None
+    return ids if packed is None else packed
 
 
 def unpack_ids(packed: pa.Array) -> pa.StringArray:
     """The text of what ``pack_ids`` gave."""
-    if pa.types.is_string(packed.type):
-        return packed
-    n = len(packed)
-    raw = np.frombuffer(packed.buffers()[1], np.uint8, 16 * n, 16 * packed.offset).reshape(n, 16)
-    letters = np.full((n, 36), ord("-"), np.uint8)
-    digits = np.empty((n, 32), np.uint8)
-    digits[:, ::2], digits[:, 1::2] = _LETTERS[raw >> 4], _LETTERS[raw & 15]
-    letters[:, _DIGITS] = digits
-    offsets = np.arange(n + 1, dtype=np.int32) * 36
-    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets.tobytes()), pa.py_buffer(letters.tobytes()))
+    return packed if pa.types.is_string(packed.type) else uuids.unpack(packed)
 
 
 def _by_length(text: pa.StringArray) -> Iterator[tuple[Any, Bytes]]:

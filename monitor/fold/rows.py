@@ -16,7 +16,7 @@ from detectors.summaries.space import Axis, Space
 from monitor.fold import rankings
 from monitor.fold.coded import Coded
 from monitor.fold.digest import row_digests
-from monitor.fold.ids import Ids
+from monitor.fold.ids import Ids, unpack_ids
 from monitor.model import ModelSpec, canonical_label
 
 Ints = npt.NDArray[np.int64]
@@ -266,7 +266,7 @@ def _decisions(space: Space, spec: ModelSpec, table: pa.RecordBatch, predicted: 
 
 def _subjects(table: pa.RecordBatch) -> Ints:
     """A digest of the person that each row is about; a row that names nobody is its own."""
-    ids, named = table.column("prediction_id"), column(table, "subject_key")
+    ids, named = unpack_ids(table.column("prediction_id")), column(table, "subject_key")
     who = ids if named is None else pc.coalesce(named, ids)
     return row_digests(pa.RecordBatch.from_pydict({"subject": who}))
 

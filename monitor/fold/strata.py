@@ -47,11 +47,11 @@ def _vary(values: Ints | Floats) -> bool:
 
 
 def summarise(
-    size: int, strata: Sequence[Stratum], codes: Ints, cells: Sequence[Ints], sums: Floats
+    size: int, strata: Sequence[Stratum], codes: Ints, cells: Ints, sums: Floats
 ) -> dict[Stratum, Summary]:
-    """One summary for each stratum. ``cells``: for every column the cell of each row, shape (n,), in a space of
+    """One summary for each stratum. ``cells``: those that each row counts in, shape (cells a row, n), in a space of
     ``size`` cells; ``sums``: what the rows of each stratum add to the sums, shape (strata, sums)."""
-    few = len(cells) * len(codes) < _FEW * len(strata)
+    few = cells.size < _FEW * len(strata)
     counted = (_count_together if few else _count_each)(size, len(strata), codes, cells)
     return {s: Summary(*found, sums[i]) for i, (s, found) in enumerate(zip(strata, counted, strict=True))}
 
@@ -59,23 +59,22 @@ def summarise(
 _FEW = 300      # counts a stratum below which one sort of all is faster than a step for each stratum
 
 
-def _count_together(size: int, n: int, codes: Ints, cells: Sequence[Ints]) -> Iterator[tuple[Ints, Ints]]:
+def _count_together(size: int, n: int, codes: Ints, cells: Ints) -> Iterator[tuple[Ints, Ints]]:
     """The cells and counts of each of ``n`` strata, from one numbering of (stratum, cell)."""
-    keys, counts = occurrences(np.concatenate([c + codes * size for c in cells]), n * size)
+    keys, counts = occurrences((cells + codes * size).ravel(), n * size)
     ends = np.searchsorted(keys, np.arange(n + 1) * size)
     for i in range(n):
         at = slice(ends[i], ends[i + 1])
         yield keys[at] - i * size, counts[at]
 
 
-def _count_each(size: int, n: int, codes: Ints, cells: Sequence[Ints]) -> Iterator[tuple[Ints, Ints]]:
+def _count_each(size: int, n: int, codes: Ints, cells: Ints) -> Iterator[tuple[Ints, Ints]]:
     """The same stratum by stratum: what one stratum needs stays in cache."""
-    table = np.stack(cells)
-    if n > 1:
-        table = table[:, np.argsort(codes, kind="stable")]
+    if (codes[1:] < codes[:-1]).any():
+        cells = cells[:, np.argsort(codes, kind="stable")]
     ends = np.cumsum(np.bincount(codes, minlength=n))
     for start, end in zip((0, *ends), ends, strict=False):
-        yield occurrences(table[:, start:end].ravel(), size)
+        yield occurrences(cells[:, start:end].ravel(), size)
 
 
 def merge_into(total: dict[Stratum, Summary], part: dict[Stratum, Summary]) -> None:

@@ -12,12 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from detectors.summaries.mixing import Words
 from detectors.summaries.space import Space
 from detectors.summaries.summary import Summary
 from monitor.batch import Batch, Reject
 from monitor.codecs.segment import from_ipc
 from monitor.database import upsert
-from monitor.fold.ids import hash_text
+from monitor.fold.ids import hash_ids
 from monitor.fold.join import Folded, count_predictions, fold_outcomes, fold_predictions
 from monitor.fold.rows import Ints, Outcomes, Predictions, read_outcomes, read_predictions
 from monitor.fold.strata import Stratum
@@ -112,23 +113,29 @@ def _foldable(segments: Sequence[Segment]) -> Iterator[tuple[Batch, list[Segment
     """Segments in the pieces that are folded together: those whose columns have other types, since another reference
     stood when they were typed, are apart, and so are outcomes of ids that came just before, for a correction takes back
     what was there."""
-    tables: list[pa.RecordBatch] = []
-    group: list[Segment] = []
-    types: dict[str, pa.DataType] = {}
-    seen = np.empty(0, np.uint64)
-    for segment in segments:
-        table = from_ipc(segment.payload)
-        new = hash_text(table.column("prediction_id")) if segment.kind == "outcomes" and len(segments) > 1 else seen[:0]
+    tables = [from_ipc(segment.payload, packed_ids=True) for segment in segments]
+    again = _come_again([hash_ids(table.column("prediction_id")) for table in tables]) if _correct(segments) else set()
+    start, types = 0, dict[str, pa.DataType]()
+    for i, table in enumerate(tables):
         own = dict(zip(table.schema.names, table.schema.types, strict=True))
-        retyped = any(types.get(name, kind) != kind for name, kind in own.items())
-        if group and (retyped or np.isin(new, seen).any()):
-            yield _batch(group, tables), group
-            tables, group, types, seen = [], [], {}, seen[:0]
+        if i > start and (i in again or any(types.get(name, kind) != kind for name, kind in own.items())):
+            yield _batch(segments[start:i], tables[start:i]), list(segments[start:i])
+            start, types = i, {}
         types |= own
-        tables.append(table)
-        group.append(segment)
-        seen = np.concatenate([seen, new])
-    yield _batch(group, tables), group
+    yield _batch(segments[start:], tables[start:]), list(segments[start:])
+
+
+def _correct(segments: Sequence[Segment]) -> bool:
+    """Whether a row of one segment may correct what one before it says."""
+    return segments[0].kind == "outcomes" and len(segments) > 1
+
+
+def _come_again(hashes: Sequence[Words]) -> set[int]:
+    """The segments that have an id of one before them; none, as a rule, which one sort of all tells."""
+    whole = np.sort(np.concatenate(hashes))
+    if not (whole[1:] == whole[:-1]).any():
+        return set()
+    return {i for i in range(1, len(hashes)) if np.isin(hashes[i], np.concatenate(hashes[:i])).any()}
 
 
 def _fold(db: Connection, model: ModelState, watch: Watch, joins: Joins, piece: Piece) -> Touched:

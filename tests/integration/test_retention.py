@@ -16,19 +16,17 @@ import pytest
 from databases import Deployment
 from inprocess import declare, fold, open_vigil
 from sqlalchemy import func, select
-from state import EXACT, contents, differing
+from state import EXACT, contents, differing, kept_rows
 
 from incidents.commands import Comment
 from monitor.access import Principal
 from monitor.app import App
-from monitor.codecs.segment import from_ipc
 from monitor.database import reading
 from monitor.errors import Conflict
 from monitor.log import cuts, seals
 from monitor.log.tables import rejects, segments
 from monitor.queries import batch_result, window_data
 from monitor.store import incidents
-from monitor.store.keys.runs import unpacked
 from monitor.store.tables import key_rows
 from monitor.worker.keeping import Keeper
 from monitor.worker.retention import Ages, Retention
@@ -337,7 +335,7 @@ def differing_counts(days: Days, again: dict[str, list[str]]) -> dict[str, Any]:
 def entries(days: Days) -> list[dict[str, Any]]:
     with reading(days.vigil.state) as db:
         found = db.execute(select(key_rows.c.data).where(key_rows.c.kind == "entries")).scalars()
-        return [row for data in found for row in unpacked(from_ipc(data)).to_pylist()]
+        return [row for data in found for row in kept_rows(data)]
 
 
 def blind_upto(days: Days) -> int:

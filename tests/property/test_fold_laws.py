@@ -20,6 +20,7 @@ from detectors.summaries.grids import CategoryGrid, UniformGrid
 from detectors.summaries.space import ALL, Axis, Column, Space
 from detectors.summaries.summary import Summary
 from monitor.database import open_database
+from monitor.fold.ids import unpack_ids
 from monitor.fold.join import fold_outcomes, fold_predictions
 from monitor.fold.rows import read_outcomes, read_predictions
 from monitor.fold.strata import Stratum, merge_into
@@ -135,7 +136,7 @@ class Store:
         new = result.outcomes
         assert new.labels is not None
         times = zip(new.timestamps.tolist(), new.labels.tolist(), strict=True)
-        self.held |= dict(zip(new.ids.text.to_pylist(), times, strict=True))
+        self.held |= dict(zip(unpack_ids(new.ids.values).to_pylist(), times, strict=True))
         self._add(result)
 
     def _add(self, result: Any) -> None:

@@ -98,7 +98,7 @@ def test_strata_are_counted_each_for_itself(rows, times):
         np.ones(len(where)),
     )  # fmt: skip
     sums = np.bincount(codes, weights=numbers[:, 2] / 4, minlength=len(names))[:, None]
-    found = summarise(20, names, codes, [numbers[:, 0], numbers[:, 1] + 10], sums)
+    found = summarise(20, names, codes, np.stack([numbers[:, 0], numbers[:, 1] + 10]), sums)
     assert set(found) == {Stratum(*w) for w in where}
     for stratum, summary in found.items():
         mine = numbers[[i for i, w in enumerate(where) if Stratum(*w) == stratum]]

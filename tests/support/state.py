@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from monitor.codecs.segment import from_ipc
+from monitor.fold.ids import unpack_ids
 from monitor.store import tables
 from monitor.store.keys.runs import unpacked
 
@@ -37,11 +38,17 @@ def _kept(db: Connection) -> list[dict[str, Any]]:
     number of its segment on what was sent twice before it."""
     out = []
     for piece in _rows(db, "key_rows"):
-        rows = unpacked(from_ipc(piece["data"])).to_pylist()
-        kept = [{key: str(value) for key, value in row.items() if key != "seq"} for row in rows]
+        kept = [{key: str(value) for key, value in row.items() if key != "seq"} for row in kept_rows(piece["data"])]
         out += [{"model": piece["model"], "kind": piece["kind"], "place": piece["start"] + i, **r}
                 for i, r in enumerate(kept)]  # fmt: skip
     return out
+
+
+def kept_rows(data: bytes) -> list[dict[str, Any]]:
+    """The rows of a piece, their ids as text, however they are kept."""
+    rows = unpacked(from_ipc(data))
+    found: list[dict[str, Any]] = rows.set_column(0, "id", unpack_ids(rows.column(0))).to_pylist()
+    return found
 
 
 def _table(name: str) -> Any:

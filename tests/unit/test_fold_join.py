@@ -55,7 +55,7 @@ def under(ids: Ids, kept: Kept | None) -> Stored[Kept] | None:
     """What is kept under some ids, as the store would find it."""
     if kept is None:
         return None
-    pairs = [(i, j) for i, one in enumerate(ids.text.to_pylist()) for j, other in enumerate(kept.ids.text.to_pylist())
+    pairs = [(i, j) for i, one in enumerate(ids.values.to_pylist()) for j, other in enumerate(kept.ids.values.to_pylist())
              if one == other]  # fmt: skip
     asked, rows = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
     return Stored(asked, kept.take(rows))
@@ -89,7 +89,7 @@ def test_the_first_of_an_identity_counts() -> None:
     assert counts(result) == {"predictions": 2, "conflicts": 1}
     assert result.counts["conflicts"].tolist() == [0, 1, 0]
     assert result.entries is not None
-    assert result.entries.ids.text.to_pylist() == ["p", "q"]
+    assert result.entries.ids.values.to_pylist() == ["p", "q"]
     again = predict(["p", "r", "p"], [0.9, 0.9, 0.2], known=result.entries)
     assert counts(again) == {"duplicates": 1, "predictions": 1, "conflicts": 1}
     assert again.kept.tolist() == [1]
@@ -195,7 +195,7 @@ def test_what_was_wrong_beside_a_row_counts_once_with_it() -> None:
 
 
 def test_ids_of_one_hash_are_told_apart_by_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.fold.ids.hash_text", lambda text: np.zeros(len(text), np.uint64))
+    monkeypatch.setattr("monitor.fold.ids.hash_ids", lambda text: np.zeros(len(text), np.uint64))
     result = predict(["p", "q", "p"], [0.9, 0.1, 0.9])
     assert counts(result) == {"predictions": 2, "conflicts": 1}, "another instant is another content"
 

@@ -52,7 +52,7 @@ def test_predictions_become_cells_groups_and_decisions() -> None:
     assert rows.decisions.tolist() == [1, 1, 0], "the label, else the score at or above the threshold"
     assert np.isnan(rows.predicted[2])
     part = rows.take(np.array([2, 0]))
-    assert part.ids.text.to_pylist() == ["p2", "p0"]
+    assert part.ids.values.to_pylist() == ["p2", "p0"]
     assert (part.columns[0].tolist(), part.decisions is not None) == ([3, 2], True)
 
 
@@ -136,10 +136,10 @@ def test_a_digest_knows_which_column_a_value_stands_in_and_minus_zero_is_zero() 
 def test_entries_survive_their_bytes() -> None:
     rows = read_predictions(SPACE, SPEC, table(**BASE), pa.RecordBatch.from_pydict({"protected.sex": words("m", None)}))
     entries = Entries.of(rows, 3_600_000_000)
-    named = pa.RecordBatch.from_arrays([entries.ids.text, *entries.columns().columns],
+    named = pa.RecordBatch.from_arrays([entries.ids.values, *entries.columns().columns],
                                        ["id", *entries.columns().schema.names])  # fmt: skip
     again = Entries.read(named, entries.ids.hashes)
-    assert again.ids.text.equals(entries.ids.text)
+    assert again.ids.values.equals(entries.ids.values)
     assert (again.versions.listed(), again.roles.listed()) == (entries.versions.listed(), entries.roles.listed())
     for name in ("decisions", "predicted", "groups", "buckets", "digests", "rates"):
         assert np.array_equal(getattr(entries, name), getattr(again, name)), name

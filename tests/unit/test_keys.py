@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from monitor.database import open_database, writing
-from monitor.fold.ids import Ids, hash_text, pack_ids, unpack_ids
+from monitor.fold.ids import Ids, hash_ids, pack_ids, unpack_ids
 from monitor.store.keys import indexes, runs
 from monitor.store.keys.cache import Cache
 from monitor.store.keys.runs import Runs, Search
@@ -87,7 +87,7 @@ def test_rows_under_one_id_come_in_their_order_and_unwritten_ones_last(engine: E
 
 @pytest.mark.usefixtures("small")
 def test_ids_of_one_hash_are_told_apart(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.fold.ids.hash_text", lambda text: hash_text(text) & np.uint64(3 << 62))
+    monkeypatch.setattr("monitor.fold.ids.hash_ids", lambda text: hash_ids(text) & np.uint64(3 << 62))
     some = Runs(1, "entries", Cache(10_000))
     names = [f"p{i}" for i in range(40)]
     for at in range(0, 40, 8):
@@ -132,4 +132,20 @@ def test_uuids_take_sixteen_bytes_and_a_slice_is_packed_as_itself() -> None:
     assert packed.type == pa.binary(16)
     assert unpack_ids(packed).equals(text.slice(2, 5))
     assert unpack_ids(packed.slice(1, 2)).equals(text.slice(3, 2))
-    assert hash_text(text.slice(2, 5)).tolist() == hash_text(text).tolist()[2:7]
+    assert hash_ids(text.slice(2, 5)).tolist() == hash_ids(text).tolist()[2:7]
+
+
+def test_a_uuid_is_one_id_whether_the_others_of_its_batch_let_it_be_packed(engine: Engine) -> None:
+    some, names = Runs(1, "entries", Cache(10_000)), [f"123e4567-e89b-12d3-a456-{i:012x}" for i in range(6)]
+    batches = [names[:2], [names[2], "p"], names[3:]]         # packed, text, packed: one piece when they are written
+    assert [pa.types.is_string(Ids.of(ids).values.type) for ids in batches] == [False, True, False]
+    for number, ids in enumerate(batches):
+        some.add(Ids.of(ids), rows([10 * number + i for i in range(len(ids))]))
+    expected = [(names[0], 0), (names[1], 1), (names[2], 10), ("p", 11), *zip(names[3:], (20, 21, 22), strict=True)]
+    for asked in ([*names[:3], "p", *names[3:]], names):      # as text, and packed
+        assert kept(engine, some, asked) == [pair for pair in expected if pair[0] in asked]
+    with writing(engine) as db:
+        some.flush(db)
+    for asked in ([*names[:3], "p", *names[3:]], names):
+        assert kept(engine, some, asked) == [pair for pair in expected if pair[0] in asked]
+    assert hash_ids(pa.array([names[0], "p"])).tolist()[0] == hash_ids(pack_ids(pa.array(names[:1]))).tolist()[0]

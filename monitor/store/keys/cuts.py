@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, delete, select, update
 
+from monitor.codecs import uuids
 from monitor.codecs.segment import from_ipc, to_ipc
 from monitor.fold.ids import Ids, Ints
 from monitor.store.keys import indexes
@@ -175,6 +176,8 @@ def _emptied(column: pa.Array, mask: np.ndarray[tuple[int], np.dtype[np.bool_]])
     if pa.types.is_dictionary(kind):
         whole = np.where(mask, 0, np.asarray(column.indices)).astype(np.int32)
         return pa.DictionaryArray.from_arrays(whole, column.dictionary)
+    if pa.types.is_fixed_size_binary(kind):     # of ids, which are taken from the index too
+        return uuids.packed(np.where(mask[:, None], np.uint8(0), uuids.content(column)))
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         nothing = "" if pa.types.is_string(kind) else b""
         values = zip(column.to_pylist(), mask.tolist(), strict=True)

@@ -52,7 +52,10 @@ def places(index: Words) -> Ints:
 def find(index: Words, hashes: Words) -> tuple[Ints, Ints]:
     """All words with one of some hashes: for each the number of the hash asked for, and the row's place."""
     low = np.searchsorted(index, hashes << _SHIFT)
-    n = np.searchsorted(index, (hashes << _SHIFT) | _PLACE, side="right") - low
+    n = np.zeros(hashes.size, np.int64)
+    there = np.flatnonzero(low < index.size)
+    there = there[hashes_of(index[low[there]]) == hashes[there]]
+    n[there] = np.searchsorted(index, (hashes[there] << _SHIFT) | _PLACE, side="right") - low[there]
     asked = np.repeat(np.arange(hashes.size), n)
     within = np.arange(asked.size) - np.repeat(np.cumsum(n) - n, n)
     return asked, places(index[np.repeat(low, n) + within])

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
-from typing import NamedTuple
+from itertools import count, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Select, Table, bindparam, delete, select
 
 from detectors.summaries.mixing import Words
 from monitor.codecs.segment import from_ipc, to_ipc
 from monitor.database import insert_many
-from monitor.fold.ids import Ids, Ints, pack_ids, unpack_ids
+from monitor.fold.ids import Ids, Ints, unpack_ids
 from monitor.store.keys import filters, indexes
 from monitor.store.keys.cache import Cache
 from monitor.store.tables import key_pages, key_rows, key_runs
@@ -24,6 +24,15 @@ FANOUT = 4          # runs of about one size that are merged into one
 LAST = 1 << 19      # a run of as many rows is merged no more, so that a merge takes little time and memory
 
 _serial = count()
+
+
+def _data_of(table: Table, *key: str) -> Select[Any]:
+    """What a row of a table holds under a key. Made once: to make a statement takes longer than to carry it out."""
+    return select(table.c.data).where(*(table.c[name] == bindparam(name) for name in key))
+
+
+_PAGE = _data_of(key_pages, "model", "kind", "base", "page")
+_PIECE = _data_of(key_rows, "model", "kind", "start")
 
 
 class Search(NamedTuple):
@@ -83,6 +92,10 @@ class Runs:
         return cls(model, kind, cache, runs, starts, end=runs[-1].base + runs[-1].n if runs else 0)
 
     @property
+    def _mine(self) -> dict[str, int | str]:
+        return {"model": self.model, "kind": self.kind}
+
+    @property
     def nbytes(self) -> int:
         return sum(run.filter.nbytes for run in self.runs)
 
@@ -101,7 +114,7 @@ class Runs:
             index = indexes.index_of(hashes)
             self.new.append(Run(self.end, hashes.size, np.empty((0, 4), np.uint64), _NONE, _NO_SIZES, index))
             self.end += hashes.size
-        named = pa.RecordBatch.from_arrays([ids.text, *rows.columns], ["id", *rows.schema.names])
+        named = pa.RecordBatch.from_arrays([ids.values, *rows.columns], ["id", *rows.schema.names])
         self.fresh.append(named)
 
     def find(self, db: Connection, search: Search) -> tuple[Ints, pa.RecordBatch | None]:
@@ -202,9 +215,9 @@ class Runs:
         found = []
         for run in self.runs:
             left = np.flatnonzero(filters.has(run.filter, hashes, masks))
-            for page in self._pages_with(db, run, hashes[left]) if left.size else ():
-                asked, at = indexes.find(page, hashes[left])
-                found.append((left[asked], run.base + at))
+            for number, mine in _by_page(run, hashes[left]):
+                asked, at = indexes.find(self._page(db, run, number), hashes[left[mine]])
+                found.append((left[mine][asked], run.base + at))
         for run in self.new:
             assert run.index is not None, "what is not written yet is whole"
             asked, at = indexes.find(run.index, hashes)
@@ -213,17 +226,10 @@ class Runs:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         return order[np.concatenate([a for a, _ in found])], np.concatenate([at for _, at in found])
 
-    def _pages_with(self, db: Connection, run: Run, hashes: Words) -> Iterator[Words]:
-        """The pages in which some sorted hashes would stand."""
-        numbers = np.searchsorted(run.firsts, hashes, side="right") - 1
-        for number in np.unique(numbers[numbers >= 0]).tolist():
-            yield self._page(db, run, number)
-
     def _page(self, db: Connection, run: Run, number: int) -> Words:
         def read() -> Words:
-            at = (key_pages.c.model == self.model, key_pages.c.kind == self.kind)
-            query = select(key_pages.c.data).where(*at, key_pages.c.base == run.base, key_pages.c.page == number)
-            return indexes.unpack_page(db.execute(query).scalar_one(), int(run.sizes[number]))
+            data = db.execute(_PAGE, {**self._mine, "base": run.base, "page": number}).scalar_one()
+            return indexes.unpack_page(data, int(run.sizes[number]))
 
         page: Words = self.cache.get((run.stamp, number), read, lambda page: page.nbytes)
         return page
@@ -255,14 +261,21 @@ class Runs:
 
     def piece(self, db: Connection, start: int) -> pa.RecordBatch:
         def read() -> pa.RecordBatch:
-            at = (key_rows.c.model == self.model, key_rows.c.kind == self.kind, key_rows.c.start == start)
-            return unpacked(from_ipc(db.execute(select(key_rows.c.data).where(*at)).scalar_one()))
+            return unpacked(from_ipc(db.execute(_PIECE, {**self._mine, "start": start}).scalar_one()))
 
         return self.cache.get((self.serial, start), read, lambda batch: batch.nbytes)
 
 
 _NONE = np.empty(0, np.uint64)
 _NO_SIZES = np.empty(0, np.int64)
+
+
+def _by_page(run: Run, hashes: Words) -> Iterator[tuple[int, slice]]:
+    """The pages in which some sorted hashes would stand, and which of them would."""
+    cuts = [*np.searchsorted(hashes, run.firsts).tolist(), hashes.size]
+    for number, (start, end) in enumerate(pairwise(cuts)):
+        if end > start:
+            yield number, slice(start, end)
 
 
 def _take(piece: pa.RecordBatch, rows: Ints) -> pa.RecordBatch:
@@ -274,24 +287,25 @@ def _take(piece: pa.RecordBatch, rows: Ints) -> pa.RecordBatch:
 
 
 def together(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """Batches of the same columns as one, whatever words their dictionaries have."""
+    """Batches of the same columns as one, whatever words their dictionaries have, and whether their ids are packed."""
     if len(parts) == 1:
         return parts[0]
+    if len({part.schema.field("id").type for part in parts}) > 1:
+        parts = [part.set_column(0, "id", unpack_ids(part.column(0))) for part in parts]
     table = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
     (batch,) = table.to_batches()
     return batch
 
 
 def packed(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Rows as they are written: ids packed, and whole numbers of two bytes in one where they fit."""
-    columns = [pack_ids(rows.column(0)), *map(_narrow, rows.columns[1:])]
-    return pa.RecordBatch.from_arrays(columns, rows.schema.names)
+    """Rows as they are written: whole numbers of two bytes in one where they fit."""
+    return pa.RecordBatch.from_arrays([_narrow(column) for column in rows.columns], rows.schema.names)
 
 
 def unpacked(rows: pa.RecordBatch) -> pa.RecordBatch:
     """What was written, as it was."""
-    wide = [c.cast(pa.int16()) if pa.types.is_uint8(c.type) else c for c in rows.columns[1:]]
-    return pa.RecordBatch.from_arrays([unpack_ids(rows.column(0)), *wide], rows.schema.names)
+    wide = [c.cast(pa.int16()) if pa.types.is_uint8(c.type) else c for c in rows.columns]
+    return pa.RecordBatch.from_arrays(wide, rows.schema.names)
 
 
 def _narrow(column: pa.Array) -> pa.Array:
