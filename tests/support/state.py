@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select
 from monitor.codecs.segment import from_ipc
 from monitor.fold.ids import unpack_ids
 from monitor.store import tables
-from monitor.store.keys.runs import unpacked
+from monitor.store.keys.pieces import unpacked
 
 # A batch sent twice because its answer was lost is a duplicate, which the counts show; nothing else may differ.
 EXACT = (

@@ -15,7 +15,8 @@ from monitor.codecs import uuids
 from monitor.codecs.segment import from_ipc, to_ipc
 from monitor.fold.ids import Ids, Ints
 from monitor.store.keys import indexes
-from monitor.store.keys.runs import Runs, Search, packed, unpacked
+from monitor.store.keys.pieces import packed, unpacked
+from monitor.store.keys.runs import Runs, Search
 from monitor.store.tables import key_rows
 
 PIECES = 64             # that a step looks at

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, Select, Table, bindparam, delete, select
 from detectors.summaries.mixing import Words
 from monitor.codecs.segment import from_ipc, to_ipc
 from monitor.database import insert_many
-from monitor.fold.ids import Ids, Ints, unpack_ids
+from monitor.fold.ids import Ids, Ints
 from monitor.store.keys import filters, indexes
 from monitor.store.keys.cache import Cache
+from monitor.store.keys.pieces import packed, take, together, unpacked
 from monitor.store.tables import key_pages, key_rows, key_runs
 
 ROWS = 4096         # of a piece: what is read to see one row
@@ -251,7 +252,7 @@ class Runs:
             number = int(numbers[mine[0]])
             later = number - self.starts.size
             piece = self.fresh[later] if later >= 0 else self.piece(db, int(starts[number]))
-            parts.append(_take(piece, at[mine] - starts[number]))
+            parts.append(take(piece, at[mine] - starts[number]))
         whole = together(parts)
         if (numbers[1:] >= numbers[:-1]).all():
             return whole
@@ -276,44 +277,6 @@ def _by_page(run: Run, hashes: Words) -> Iterator[tuple[int, slice]]:
     for number, (start, end) in enumerate(pairwise(cuts)):
         if end > start:
             yield number, slice(start, end)
-
-
-def _take(piece: pa.RecordBatch, rows: Ints) -> pa.RecordBatch:
-    """Some rows of a piece; where they lie side by side, as they do for outcomes that come in order, without a copy."""
-    first = int(rows[0])
-    if int(rows[-1]) - first == rows.size - 1 and (np.diff(rows) == 1).all():
-        return piece.slice(first, rows.size)
-    return piece.take(pa.array(rows))
-
-
-def together(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """Batches of the same columns as one, whatever words their dictionaries have, and whether their ids are packed."""
-    if len(parts) == 1:
-        return parts[0]
-    if len({part.schema.field("id").type for part in parts}) > 1:
-        parts = [part.set_column(0, "id", unpack_ids(part.column(0))) for part in parts]
-    table = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
-    (batch,) = table.to_batches()
-    return batch
-
-
-def packed(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Rows as they are written: whole numbers of two bytes in one where they fit."""
-    return pa.RecordBatch.from_arrays([_narrow(column) for column in rows.columns], rows.schema.names)
-
-
-def unpacked(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """What was written, as it was."""
-    wide = [c.cast(pa.int16()) if pa.types.is_uint8(c.type) else c for c in rows.columns]
-    return pa.RecordBatch.from_arrays(wide, rows.schema.names)
-
-
-def _narrow(column: pa.Array) -> pa.Array:
-    if not pa.types.is_int16(column.type):
-        return column
-    values = np.asarray(column)
-    fits = not values.size or (values.min() >= 0 and values.max() < 256)
-    return pa.array(values.astype(np.uint8)) if fits else column
 
 
 def _run(row: object) -> Run:
