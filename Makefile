@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3; do \
 BIN := .venv/bin
 DEBIAN := prometheus prometheus-alertmanager chromium chromium-driver
 FAULT_RUNS ?= 200
+WORKERS ?= logical
 SECONDS_EACH = $(or $(SECONDS),60)
 RUNTIME_LOCK := --python-version 3.11 --extra build pyproject.toml -o requirements.lock
 TEST_LOCK := --python-version 3.11 --extra build --extra test pyproject.toml -c requirements.lock -o requirements-test.lock
@@ -20,12 +21,13 @@ run: environment  ## start Vigil, replay the shipped data, go on serving (ONCE=1
 	@$(BIN)/vigil demo $(if $(ONCE),--once) $(if $(DATA),--data $(DATA))
 
 test: export NO_COLOR = 1
-test: test-environment  ## pass ruff, mypy, lint-imports and all tests
+test: export PYTHONDONTWRITEBYTECODE =
+test: test-environment  ## pass ruff, mypy, lint-imports and all tests (WORKERS=n processes; one for each core)
 	@sh deploy/debian-packages.sh $(DEBIAN)
 	@echo '== ruff' && $(BIN)/ruff check .
 	@echo '== mypy' && $(BIN)/mypy
 	@echo '== lint-imports' && $(BIN)/lint-imports
-	@echo '== pytest' && $(BIN)/python -m pytest --color=no
+	@echo '== pytest' && $(BIN)/python -m pytest --color=no -n $(WORKERS) --dist worksteal
 
 faults: test-environment  ## kill and break the service FAULT_RUNS times (200; make test does it 10 times)
 	@FAULT_RUNS=$(FAULT_RUNS) $(BIN)/python -m pytest -m faults --timeout=0

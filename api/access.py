@@ -1,7 +1,8 @@
-"""Who stands behind a request: a bearer key, or the console's cookie that holds one."""
+"""Who stands behind a request: a bearer key, or the cookie of a session at the console."""
 
 from __future__ import annotations
 
+import hmac
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -11,7 +12,7 @@ from monitor.access import Principal, Scope
 from monitor.app import App
 from monitor.errors import Forbidden, Unauthenticated
 
-COOKIE = "vigil_key"
+COOKIE = "vigil_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -20,17 +21,33 @@ def app_of(request: Request) -> App:
     return found
 
 
+def cookie_name(request: Request) -> str:
+    """What the session's cookie is called: under https browsers let no other host and no plain page set it."""
+    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
+
+
+def session_of(request: Request) -> str | None:
+    """The token of the session that the request comes with, whoever's it is."""
+    return request.cookies.get(cookie_name(request)) or None
+
+
+def csrf_of(request: Request) -> str:
+    """What the forms of the request's session carry; empty without one."""
+    token = session_of(request)
+    return "" if token is None else app_of(request).people.csrf(token)
+
+
 def principal(request: Request) -> Principal:
-    """The request's principal; ``Unauthenticated`` where there is no valid key."""
+    """The request's principal; ``Unauthenticated`` where there is no valid key and no session."""
     app, header = app_of(request), request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     if scheme.lower() == "bearer" and token:
         return app.keys.verify(token.strip())
-    cookie = request.cookies.get(COOKIE)
-    if cookie:
+    session = session_of(request)
+    if session is not None:
         if request.method not in _SAFE and not same_origin(request):
             raise Forbidden("this request comes from another site", "Send it from Vigil's own console")
-        return app.keys.verify(cookie)
+        return app.people.verify(session)
     raise Unauthenticated("no key was sent", "Send 'Authorization: Bearer vgl_...'; 'vigil keys create' makes a key")
 
 
@@ -50,12 +67,26 @@ def needs(scope: Scope) -> Any:
 
 
 async def authorised(request: Request, scope: Scope, model: str | None) -> Principal:
-    """The request's principal, who has ``scope`` for the model."""
+    """The request's principal, who has ``scope`` for the model; a form of the console must be one that Vigil gave out
+    to this very session."""
     who = _recent(request)
     if who is None:
         who = await run_in_threadpool(principal, request)
+        if request.method not in _SAFE and not request.url.path.startswith("/v1/"):
+            await check_form(request)
     who.require(scope, model)
     return who
+
+
+async def check_form(request: Request) -> None:
+    """``Forbidden`` for a form without the token of its session. Who sends a key needs none: no browser does so by
+    itself."""
+    if "authorization" in request.headers:
+        return
+    sent = (await request.form()).get("csrf")
+    known = await run_in_threadpool(csrf_of, request)
+    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode("utf-8", "replace"), known.encode()):
+        raise Forbidden("this form was not given out by this session", "Open the page again and send it from there")
 
 
 def same_origin(request: Request) -> bool:

@@ -45,11 +45,11 @@ class Bodies:
         Raises ``TooLarge``, ``MalformedBody``, ``UnsupportedFormat``, ``TooSlow``, or ``Overloaded`` where there is no
         room now: of a declared length before a byte is read.
         """
-        headers = Headers(scope=scope)
-        encoding = encoding_of(headers.get("content-encoding", ""))
+        sent = dict(reversed(scope["headers"]))     # of one that is sent twice the first
+        encoding = encoding_of(sent.get(b"content-encoding", b"").decode("latin-1"))
         held = _Held(self)
         try:
-            if declared := _declared(headers, self.most):
+            if declared := _declared(sent.get(b"content-length", b"").decode("latin-1"), self.most):
                 held.grow(declared)
             body = await read(receive, self.most, self.seconds, held)
             came = len(body)
@@ -89,7 +89,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, sent plain; ``TooLarge`` as soon as it is known to pass ``limit`` bytes."""
     if encoding_of(request.headers.get("content-encoding", "")) != "identity":
         raise UnsupportedFormat("a content encoding is not taken here", "Send the body plain")
-    _declared(request.headers, limit)
+    _declared(request.headers.get("content-length", ""), limit)
     return await read(request.receive, limit)
 
 
@@ -112,7 +112,8 @@ async def read(receive: Receive, limit: int, seconds: float = BODY_SECONDS, held
                 if held is not None:
                     held.grow(size)
                 pieces.append(piece)
-                timer.reschedule(began + min(seconds, GRACE + size / SLOWEST))
+                if more:
+                    timer.reschedule(began + min(seconds, GRACE + size / SLOWEST))
     except TimeoutError:
         raise TooSlow(
             f"{size} bytes of the body came in {loop.time() - began:.0f} seconds",
@@ -123,9 +124,8 @@ async def read(receive: Receive, limit: int, seconds: float = BODY_SECONDS, held
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _declared(headers: Headers, limit: int) -> int:
+def _declared(declared: str, limit: int) -> int:
     """The length that a request declares, 0 for none; ``TooLarge`` before a byte of it is read."""
-    declared = headers.get("content-length", "")
     size = int(declared) if declared.isdigit() and len(declared) < 20 else 0
     if size > limit:
         raise _too_large(limit)

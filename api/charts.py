@@ -13,7 +13,8 @@ from typing import Any
 
 from detectors.point import Reason
 from incidents.incident import Incident
-from monitor.views import Cell, Distribution, Judged, Listed
+from monitor.store.lists import Listed
+from monitor.views import Cell, Distribution, Judged
 
 Spec = dict[str, Any]
 

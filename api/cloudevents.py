@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from api.access import COOKIE, Vigil, app_of, authorised
+from api.access import Vigil, app_of, authorised, session_of
 from api.body import Bodies
 from api.openapi import errors
 from api.proxies import peer
@@ -48,7 +48,7 @@ _DESCRIBED: dict[str, Any] = {
 async def sender(request: Request) -> Principal:
     """Who sends: the holder of a key, where one came; else whom the connection's own certificate names, or whom a
     trusted proxy's header does. ``Unauthenticated`` where nobody vouches."""
-    if "authorization" in request.headers or COOKIE in request.cookies:
+    if "authorization" in request.headers or session_of(request) is not None:
         return await authorised(request, "ingest", None)
     vigil = app_of(request)
     identity = _certified(request) or vigil.mesh.identity(

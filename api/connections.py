@@ -1,4 +1,4 @@
-"""Connections: one that sends no whole request head in time is closed, and the service never runs out of them.
+"""Connections: one that sends no whole request head in time is ended, and the service never runs out of them.
 
 The server has a time limit for idle connections between two requests alone, and none before the first nor within a
 head; without one, a few thousand silent connections take every file that a process may open. What is slow about a body
@@ -14,6 +14,9 @@ from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from api import problems
+from monitor.errors import TooSlow
 
 if sys.platform != "win32":     # which has no such limits
     import resource
@@ -32,7 +35,7 @@ def most_connections() -> int:
     if hard == resource.RLIM_INFINITY or soft < hard:
         soft = MOST + _SPARE_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST + _SPARE_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return max(_SPARE_FILES // 2, min(MOST, soft - _SPARE_FILES))
+    return min(MOST, max(soft // 2, soft - _SPARE_FILES))
 
 
 class _Waiting:
@@ -53,7 +56,7 @@ class _Waiting:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         late = loop.time() - Guarded.head_seconds
         for connection in [c for c, since in self.since.items() if since < late]:
-            connection.close()
+            connection.end()
         self._sweeping = bool(self.since)
         if self._sweeping:
             loop.call_later(_SWEEP, self._sweep, loop)
@@ -69,27 +72,43 @@ class Guarded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._begun = False         # whether a part of a head has come
         if self.server_state not in _OF_SERVER:
             _OF_SERVER[self.server_state] = _Waiting()
         self._waiting = _OF_SERVER[self.server_state]
         self._waiting.add(self)
         if len(self.connections) > self._waiting.most:
-            next(iter(self._waiting.since)).close()       # the newest waits too, so there is one
+            next(iter(self._waiting.since)).end()       # the newest waits too, so there is one
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._waiting.since.pop(self, None)
         super().connection_lost(exc)
 
+    def on_message_begin(self) -> None:
+        self._begun = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
+        self._begun = False
         self._waiting.since.pop(self, None)
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self.transport.is_closing():
+        if self.cycle.response_complete and not self.transport.is_closing():    # no request that was sent behind it
             self._waiting.add(self)
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """Close it; who has begun a request is told why."""
         self._waiting.since.pop(self, None)
         if not self.transport.is_closing():
+            if self._begun:
+                self.transport.write(_too_slow())
             self.transport.close()
+
+
+def _too_slow() -> bytes:
+    """The answer to a request whose head does not come: no route ever sees it."""
+    said = problems.answer(TooSlow("the head of the request did not come in time", "Send it at once"))
+    lines = [b"HTTP/1.1 408 Request Timeout", *(name + b": " + value for name, value in said.raw_headers)]
+    return b"\r\n".join([*lines, b"", bytes(said.body)])

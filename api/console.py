@@ -16,7 +16,8 @@ from monitor.access import Principal
 from monitor.app import App
 from monitor.judge.windows import Track
 from monitor.model import ModelSpec
-from monitor.store import points
+from monitor.store import lists, points
+from monitor.store.lists import Filter, Listed, Sort
 from monitor.store.models import ModelState
 from monitor.times import from_micros, span_micros
 
@@ -54,10 +55,12 @@ class Glance:
 def home(request: Request, vigil: Vigil, who: Reader) -> Response:
     """What needs somebody now, then each model."""
     names = visible(vigil, who)
-    live = [i for i in vigil.ask(views.listed, None, "live", None, 1000) if i.fingerprint.model in names]
-    live.sort(key=lambda i: (-i.severity.rank, i.opened_at))
-    glances = [_glance(vigil, name, live) for name in names]
-    return render(request, "home.html", who, live=live[:MOST_LIVE], more=len(live[MOST_LIVE:]), models=glances)
+    mine = Filter(who.models, "live")
+    live: list[Listed] = vigil.ask(lists.page, mine, MOST_LIVE, Sort.URGENT).items
+    by_model: dict[str, int] = vigil.ask(lists.count_by_model, mine)
+    glances = [_glance(vigil, name, by_model.get(name, 0)) for name in names]
+    more = sum(by_model.values()) - len(live)
+    return render(request, "home.html", who, live=live, more=more, models=glances)
 
 
 @router.get("/models/{model}")
@@ -78,7 +81,7 @@ def model_page(
     if state is not None and state.reference is not None:
         spec = vigil.spec(model, state.declaration)
         watch = queries.watch_of(spec, state)
-    page: dict[str, Any] = {"glance": _glance(vigil, model, []), "spec": spec, "watch": watch}
+    page: dict[str, Any] = {"glance": _glance(vigil, model), "spec": spec, "watch": watch}
     page |= {"incidents": [], "signals": []}
     if state is not None and watch is not None:
         page |= vigil.ask(sections, state, watch, window, feature, metric, attribute)
@@ -90,7 +93,7 @@ def visible(vigil: App, who: Principal) -> list[str]:
     return [name for name in vigil.log.models() if who.models is None or name in who.models]
 
 
-def _glance(vigil: App, name: str, live: list[views.Listed]) -> Glance:
+def _glance(vigil: App, name: str, live: int = 0) -> Glance:
     _, spec = vigil.intake.declared(name)
     state = vigil.model_state(name)
     metric = headline(spec)
@@ -102,4 +105,4 @@ def _glance(vigil: App, name: str, live: list[views.Listed]) -> Glance:
         track = Track("performance", span_micros(spec.windows.performance)).name
         newest = vigil.ask(points.history, state.id, track, metric, 2**62, SPARK_WINDOWS)
         recent = newest[::-1]
-    return Glance(name, spec, state, waiting, health, metric, recent, sum(i.fingerprint.model == name for i in live))
+    return Glance(name, spec, state, waiting, health, metric, recent, live)

@@ -38,6 +38,7 @@ PROBLEM: dict[str, Any] = {
         },
     },
 }
+KEYLESS = frozenset({"/v1/pagerduty"})      # it is signed instead
 _WHEN = {
     400: "The body cannot be read",
     401: "No key, or one that is not valid",
@@ -64,7 +65,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Let the document of ``app`` hold the problem's schema, and say that everything under /v1 needs a key."""
+    """Let the document of ``app`` hold the problem's schema, and say what under /v1 needs a key."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -74,7 +75,8 @@ def install(app: FastAPI) -> None:
             parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "vgl_..."}}
             for path, methods in made["paths"].items():
                 for operation in methods.values():
-                    operation["security"] = [{"key": []}] if path.startswith("/v1/") else []
+                    needed = path.startswith("/v1/") and path not in KEYLESS
+                    operation["security"] = [{"key": []}] if needed else []
                     if path.startswith("/v1/"):
                         always = errors(503, *((408, 413) if "requestBody" in operation else ()))
                         operation["responses"] |= {str(status): told for status, told in always.items()}

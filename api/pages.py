@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from api import charts, vega
-from api.access import COOKIE
+from api.access import csrf_of, session_of
 from api.problems import status_of
 from detectors.catalogue import CATALOGUE, metric_title
 from detectors.point import Measurement
@@ -74,7 +74,8 @@ def render(request: Request, template: str, who: Principal | None, status: int =
         return request.url.path + (f"?{urlencode(kept)}" if kept else "")
 
     page = _environment.get_template(template)
-    return HTMLResponse(page.render(who=who, here=here, path=request.url.path, **values), status)
+    csrf = csrf_of(request) if who else ""
+    return HTMLResponse(page.render(who=who, here=here, path=request.url.path, csrf=csrf, **values), status)
 
 
 def local_path(text: str) -> str:
@@ -130,6 +131,20 @@ def sampled(row_count: Measurement) -> str:
     """
     total = row_count.value or 0.0
     return f"sampled at {row_count.n / total * 100:.3g}%" if total > row_count.n else ""
+
+
+def told(value: Any) -> str:
+    """A value of the audit trail for people, in few words.
+
+    >>> told(None), told(True), told(["read", "operate"]), told("ana")
+    ('–', 'yes', 'read, operate', 'ana')
+    """
+    if isinstance(value, bool | None):
+        return {None: "–", True: "yes", False: "no"}[value]
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def headed(metric: str) -> str:
@@ -200,7 +215,7 @@ def _to_sign_in(request: Request) -> Response:
         return RedirectResponse("/sign-in", 303)
     # The cookie is SameSite=Strict, so a link from a chat arrives without it: the same page asked for anew by this
     # very site brings it along.
-    if COOKIE not in request.cookies and request.headers.get("sec-fetch-site") == "cross-site":
+    if session_of(request) is None and request.headers.get("sec-fetch-site") == "cross-site":
         return render(request, "again.html", None)
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse("/sign-in" if asked == "/" else f"/sign-in?next={quote(asked)}", 303)
@@ -212,7 +227,8 @@ def _error(request: Request, error: VigilError) -> Response:
 
 
 def _compressed(request: Request, response: Response) -> Response:
-    """A page with its charts' numbers is an eighth as long in gzip. Pages hold no secret that a length could betray."""
+    """A page with its charts' numbers is an eighth as long in gzip. Its length could betray the token of its forms, but
+    no other site can ask for a page with the cookie, which is SameSite=Strict."""
     wanted = "gzip" in request.headers.get("accept-encoding", "") and len(response.body) > 2000
     if not wanted or "content-encoding" in response.headers:
         return response
@@ -228,7 +244,7 @@ def _asset(name: str) -> tuple[bytes, str]:
     return content, hashlib.sha256(content).hexdigest()[:12]
 
 
-ASSETS = {name: _asset(name) for name in ("console.css", "console.js", "charts.js", "icon.svg")}
+ASSETS = {name: _asset(name) for name in ("console.css", "console.js", "keys.js", "charts.js", "icon.svg")}
 _environment = Environment(
     loader=PackageLoader("api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
@@ -238,5 +254,5 @@ _environment.globals |= {
 }  # fmt: skip
 _environment.filters |= {
     "shown": shown, "change": change, "metric": metric_title, "headed": headed, "sampled": sampled,
-    "segment": lambda text: quote(text, safe=""),
+    "segment": lambda text: quote(text, safe=""), "host": lambda url: urlsplit(url).hostname or url, "told": told,
 }  # fmt: skip

@@ -29,6 +29,7 @@ _TABLE: tuple[tuple[type[errors.VigilError], int, str, str], ...] = (
     (errors.Unauthenticated, 401, "unauthenticated", "A valid key is needed"),
     (errors.Forbidden, 403, "forbidden", "Not allowed"),
     (errors.TooSlow, 408, "too-slow", "The body came too slowly"),
+    (errors.BeingRebuilt, 503, "being-rebuilt", "It is being made again from the log"),
     (errors.Overloaded, 429, "overloaded", "Too far behind; come back later"),
     (errors.NotDurable, 503, "not-durable", "It cannot be made durable now"),
 )

@@ -13,6 +13,7 @@ from detectors.scope import Scope
 from monitor import views
 from monitor.errors import NotFound
 from monitor.judge.watch import Watch
+from monitor.store.lists import Listed
 from monitor.store.models import ModelState
 
 CLASSIFIED = ("demographic_parity_ratio", "equal_opportunity_difference", "equalized_odds_difference")
@@ -40,7 +41,7 @@ def fairness(
     track: str,
     window: tuple[int, int],
     attribute: str | None,
-    mine: list[views.Listed],
+    mine: list[Listed],
 ) -> dict[str, Any]:
     known = attributes(watch)
     attribute = attribute or next(iter(known))

@@ -18,12 +18,14 @@ from incidents.verdict import Kind
 from monitor import views
 from monitor.errors import InvalidInput, NotFound
 from monitor.judge.watch import Watch
-from monitor.store import streams
+from monitor.store import lists, streams
+from monitor.store.lists import Filter
 from monitor.store.models import ModelState
 from monitor.times import from_micros, to_micros
 
 MOST_SIGNALS = 5_000
 LATEST_SIGNALS = 8
+MOST_MARKS = 200     # incidents on the axis, the live and the latest
 DISTANCE = "jensen_shannon"
 MOVED = (Kind.DRIFT, Kind.QUALITY, Kind.SERVICE)
 
@@ -39,7 +41,7 @@ def sections(
 ) -> dict[str, Any]:
     """All parts of a model's page, from one consistent view."""
     tracks = {family: name for name in views.track_names(db, state.id) for family in (name.partition("/")[0],)}
-    mine = views.listed(db, state.id)
+    mine = lists.page(db, Filter(frozenset({state.name})), MOST_MARKS).items
     if "drift" not in tracks:
         return {"incidents": mine, "signals": []}
     at = _instant(window)

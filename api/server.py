@@ -12,9 +12,20 @@ from fastapi.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
+    acknowledge,
+    actions,
+    aftercare,
+    alerts,
+    assets,
+    audit,
     cloudevents,
     console,
+    console_actions,
+    console_audit,
+    console_incident,
     console_incidents,
+    console_keys,
+    console_people,
     console_report,
     erasures,
     incidents,
@@ -22,9 +33,12 @@ from api import (
     metrics,
     models,
     openapi,
+    pagerduty,
+    people,
     problems,
     records,
     sign_in,
+    silences,
     windows,
 )
 from api.body import Bodies, LimitBody
@@ -48,7 +62,7 @@ def create(vigil: App | None = None) -> FastAPI:
         settings = load_settings(os.environ)
         logs.configure(settings.log_level, settings.log_format)
         vigil = App(settings)
-    app = FastAPI(
+    app = Service(
         title="Vigil",
         version=version("vigil-ml"),
         summary="Production monitoring of machine-learning models: drift, bias and incidents",
@@ -58,12 +72,21 @@ def create(vigil: App | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     for router in (
-        ingest.rows, ingest.router, cloudevents.router, models.router, windows.router, incidents.router, metrics.router,
-        records.router, erasures.router,
+        ingest.rows, ingest.router, cloudevents.router, models.router, windows.router, incidents.router,
+        aftercare.router, actions.router, metrics.router, records.router, erasures.router, alerts.router,
+        pagerduty.router, people.router, audit.router, silences.router,
     ):  # fmt: skip
         app.include_router(router)
-    for router in (sign_in.router, console.router, console_report.router, console_incidents.router):
+    for router in (
+        assets.router, sign_in.router, acknowledge.router, console.router, console_report.router,
+        console_incidents.router, console_incident.router, console_actions.router, console_people.router,
+        console_keys.router, console_audit.router,
+    ):  # fmt: skip
         app.include_router(router, include_in_schema=False)
+    if vigil.oidc is not None:      # asked for here, so that a setting that does not fit is said at the start
+        from api import oidc  # not at the top: few need it, and what it needs is large
+
+        app.include_router(oidc.router, include_in_schema=False)
     app.state.bundle = Bundle(vigil.settings.data_dir / "cache")
 
     @app.get("/livez", tags=["health"], response_class=PlainTextResponse)
@@ -75,16 +98,25 @@ def create(vigil: App | None = None) -> FastAPI:
 
     @app.get("/readyz", tags=["health"], response_class=PlainTextResponse, responses={503: faulty})
     def readyz() -> Response:
-        """Whether the databases answer and the threads behind the service live; 503 where they do not."""
-        wrong = vigil.faults()
-        return PlainTextResponse(wrong or "ok", 503 if wrong else 200)
+        """Whether the databases answer and what runs behind the service lives; 503 where it does not."""
+        if wrong := vigil.faults():
+            return PlainTextResponse(wrong, 503)
+        silence = vigil.silence()
+        return PlainTextResponse(f"ok, but {silence}" if silence else "ok")
 
-    app.add_middleware(Shortcut, routes=ingest.rows.routes)
     app.add_middleware(SafeHeaders)
     app.add_middleware(LimitBody)
     app.add_middleware(metrics.CountRequests, instruments=vigil.metrics.process)
     app.add_middleware(Forwarded, trusted=vigil.settings.trusted_proxies)
     return app
+
+
+class Service(FastAPI):
+    """The framework's application, which posted rows pass by."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        rest, unforeseen = super().build_middleware_stack(), self.exception_handlers[Exception]
+        return Shortcut(rest, ingest.rows.routes, self.state.vigil.metrics.process, _HEADERS, unforeseen)
 
 
 class SafeHeaders:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
 
 from api.access import Vigil, needs
+from api.instants import dated
 from api.openapi import errors
 from detectors.catalogue import CATALOGUE
 from monitor import queries
@@ -29,16 +28,7 @@ from monitor.times import to_micros
 router = APIRouter(prefix="/v1", tags=["windows"], responses=errors(401, 403, 404, 409, 422))
 
 
-
-def _dated(value: Any) -> Any:
-    """Refuses a bare number, which Pydantic would take for seconds or milliseconds since 1970, by its size."""
-    if isinstance(value, str) and not _DATED.match(value):
-        raise PydanticCustomError("instant", "is no date: write 2026-07-01 or 2026-07-01T12:00:00Z")
-    return value
-
-
-_DATED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-Instant = Annotated[datetime, BeforeValidator(_dated)]
+Instant = Annotated[datetime, BeforeValidator(dated)]
 Reader = Annotated[Principal, needs("read")]
 Start = Annotated[Instant, Query(alias="from", description="The window's start: a date, or RFC 3339; on the grain")]
 End = Annotated[Instant, Query(description="Its end, which is not part of it")]
@@ -64,7 +54,7 @@ def get_report(
     `causes` ranks the features by what their drift does to the output; `carriers` breaks the change of the first
     performance metric down by segments and bins of features, the parts of each axis adding up to it; `correlations`
     names the pair behind a `correlation_change`; `sampling` tells at which rates rows were sent, where not all were."""
-    state, watch, a, b = _window(vigil, model, start, to)
+    state, watch, a, b = window_of(vigil, model, start, to)
     metrics = None if metric is None else set(metric.split(","))
     for name in sorted(metrics or ()):
         if name not in CATALOGUE:
@@ -79,7 +69,7 @@ def get_report(
 def get_explanation(vigil: Vigil, model: str, _who: Reader, start: Start, to: End) -> dict[str, Any]:
     """How well a window's rows are told from the reference's, and by which features: a classifier between samples of
     the two, at most 2,000 rows each. The shares of all features add up to 1. Protected attributes are never used."""
-    state, watch, a, b = _window(vigil, model, start, to)
+    state, watch, a, b = window_of(vigil, model, start, to)
     found: dict[str, Any] = vigil.ask(explain, vigil.log, state, watch, a, b)
     return found
 
@@ -97,7 +87,7 @@ def get_equivalence(
 ) -> dict[str, Any]:
     """Whether a window shows that groups are treated alike, up to a margin: what it takes to close a finding, since "no
     significant difference" shows nothing. Two one-sided tests at 5 %, over all groups that are large enough to tell."""
-    state, watch, a, b = _window(vigil, model, start, to)
+    state, watch, a, b = window_of(vigil, model, start, to)
     return equivalence_of(watch, vigil.ask(queries.window_data, state, watch, a, b), metric, attribute, margin)
 
 
@@ -105,11 +95,11 @@ def get_equivalence(
 def get_reliability(vigil: Vigil, model: str, _who: Reader, start: Start, to: End) -> dict[str, Any]:
     """The reliability curve of a classification: by bin of the score its mean and the share of positives, in the window
     and in the reference, with the expected calibration error; of many classes one curve each."""
-    state, watch, a, b = _window(vigil, model, start, to)
+    state, watch, a, b = window_of(vigil, model, start, to)
     return reliability_of(watch, vigil.ask(queries.window_data, state, watch, a, b))
 
 
-def _window(vigil: App, model: str, start: datetime, to: datetime) -> tuple[ModelState, Watch, int, int]:
+def window_of(vigil: App, model: str, start: datetime, to: datetime) -> tuple[ModelState, Watch, int, int]:
     """A model with its reference and a window on its grain, in microseconds; a problem where there is none."""
     vigil.intake.declared(model)
     state = vigil.model_state(model)

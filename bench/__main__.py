@@ -26,6 +26,7 @@ BENCHMARKS = {
     "adwin": "bench.streams:adwin",
     "streams": "bench.streams:streams",
     "alarms": "bench.alarms:alarms",
+    "evaluations": "bench.evaluations:evaluations",
     "ingest_arrow": "bench.ingest:ingest_arrow",
     "ingest_columns": "bench.ingest:ingest_columns",
     "ingest_rows": "bench.ingest:ingest_rows",

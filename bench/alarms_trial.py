@@ -79,7 +79,7 @@ class Trial:
         verdicts = judge(points, self.monitors, self.watch.baseline)
         answer = respond(
             self.watch.spec.model, self.monitors, self.states, span, verdicts, Why(points),
-            frozenset(self.live), Clock.WALL,
+            {f: {f} for f in self.live}, Clock.WALL, self.watch.baseline,
         )  # fmt: skip
         self.states = answer.states
         opened = [f for f, command in answer.commands if isinstance(command, Open)]

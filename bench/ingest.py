@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 
 from bench import ingest_bodies as bodies
+from bench.memory import Peak
 
 ROWS, SINGLES, REFERENCE = 1_000_000, 20_000, 20_000
 LIMITS = {
@@ -173,10 +174,11 @@ class Service:
     ) -> dict[str, Any]:
         """One run as a benchmark's line."""
         disk = self.disk()
-        seen = self.load(form, batches, rows, connections, rate)
+        with Peak(self.process.pid) as peak:
+            seen = self.load(form, batches, rows, connections, rate)
         seconds = time.perf_counter() - seen["began"]       # of one clock, which all processes read
         n = batches * rows
-        peak, counts = self.peak_mb(), self.status()["counts"]
+        counts = self.status()["counts"]
         self.stop(signal.SIGKILL)
         ready = self.start()
         self.stop()
@@ -189,7 +191,7 @@ class Service:
             "acknowledged_rate": round(n / seen["seconds"]),
             **{k: round(seen[k], 1) for k in ("p50_ms", "p99_ms", "p999_ms")},
             "sent_away": seen["sent_away"],
-            "peak_rss_mb": peak,
+            "peak_rss_mb": peak.mb,     # of the service and its worker, with what they share counted once
             "bytes_a_row": round((self.disk() - disk) / n, 1),
             "ready_after_kill_s": round(ready, 2),
             "peer": None,
@@ -198,13 +200,6 @@ class Service:
             "limit": LIMITS[name],
             "runs": 1,
         }
-
-    def peak_mb(self) -> int:
-        """Of the service's process, and of the worker's beside it."""
-        mine = self.process.pid
-        children = " ".join(task.read_text() for task in Path(f"/proc/{mine}/task").glob("*/children")).split()
-        stati = [Path(f"/proc/{pid}/status").read_text() for pid in (mine, *children)]
-        return sum(int(status.split("VmHWM:")[1].split()[0]) for status in stati) // 1024
 
     def disk(self) -> int:
         """Bytes of all that the service keeps."""

@@ -21,7 +21,7 @@ def build() -> p.Json:
         "Vigil: on call",
         "What is wrong now, with which model, and whether Vigil itself is well.",
         [p.query_variable("model", "Model", "label_values(vigil_model_info, model)", many=True)],
-        [*_now(), *_models(), *_fairness(), *_data(), *_service()],
+        [*_now(), *_models(), *_fairness(), *_data(), *_delivery(), *_service()],
         since="24h",
         refresh="1m",
         links=[p.link("Management", "vigil-management")],
@@ -55,7 +55,7 @@ def _now() -> list[p.Json]:
             f'sum(vigil_monitors{{{_M},verdict="unknown"}})', "short", thresholds=p.steps((1, p.WARN)),
         ),
         p.stat(
-            "Worker silent for", "Time since the embedded worker last went round without a fault.",
+            "Worker silent for", "Time since the worker last went round without a fault.",
             "time() - max(vigil_worker_last_round_timestamp_seconds)", "s",
             thresholds=p.steps((60, p.WARN), (300, p.BAD)),
         ),
@@ -159,6 +159,35 @@ def _data() -> list[p.Json]:
         p.stat(
             "Newest prediction", "Event time of the newest prediction of any model chosen.",
             f"max(vigil_newest_prediction_timestamp_seconds{{{_M}}}) * 1000", "dateTimeAsIso", 6,
+        ),
+    ]  # fmt: skip
+
+
+def _delivery() -> list[p.Json]:
+    return [
+        p.row("Notifications"),
+        p.stat(
+            "Stalled", "Whether evaluation, relay or delivery stands still.", "max(vigil_stalled)", "short", 6,
+            thresholds=p.steps((1, p.BAD)),
+        ),
+        p.stat(
+            "Dead letters", "Notifications that a receiver refused, or that were given up after a day.",
+            'sum(vigil_notifications{state="dead"}) or vector(0)', "short", 6, thresholds=p.steps((1, p.BAD)),
+        ),
+        p.stat(
+            "Oldest due", "Age of the oldest notification that is due and waits to be sent.",
+            "max(vigil_notification_oldest_due_seconds) or vector(0)", "s", 6,
+            thresholds=p.steps((60, p.WARN), (600, p.BAD)),
+        ),
+        p.stat("Silences", "Silences and maintenance windows that are on.", "sum(vigil_silences_active)", "short", 6),
+        p.timeseries(
+            "Attempts", "Attempts a second to send a notification, by channel.",
+            [p.target(f"sum by (channel) (rate(vigil_notification_attempts_total{_RATE})) or vector(0)",
+                      "{{channel}}")], "short",
+        ),
+        p.timeseries(
+            "Waiting", "Notifications that wait, steps and reminders to come among them, by channel.",
+            [p.target('sum by (channel) (vigil_notifications{state="waiting"}) or vector(0)', "{{channel}}")], "short",
         ),
     ]  # fmt: skip
 

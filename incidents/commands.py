@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
-from incidents.verdict import Evidence, Fingerprint, Severity
+from incidents.care import (
+    Absorb,
+    AcceptRisk,
+    Approve,
+    CheckAction,
+    ClearSerious,
+    CompleteAction,
+    Decline,
+    MarkSerious,
+    Merge,
+    PlanAction,
+    RecordReport,
+    Retest,
+    some,
+)
+from incidents.verdict import Change, Evidence, Fingerprint, Limit, Severity
 from incidents.wire import from_json, to_json
+
+MOST_SAID = 10     # changes and limits that an opening may carry
 
 
 class Clock(StrEnum):
@@ -27,11 +45,20 @@ class Disposition(StrEnum):
     DRILL = "drill"
 
 
+class GroupReason(StrEnum):
+    """Why an opening has the same cause as a live incident, and joins it."""
+
+    EXPLAINED_BY_QUALITY = "explained_by_quality"
+    SAME_ROLLOUT = "same_rollout"
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """A breach, said by a rule, a person or another system. ``started_at``: the end of the first breached window.
 
-    It opens an incident, adds to the live one, or reopens the last: ``decide`` finds which.
+    It opens an incident, adds to the live one, or reopens the last: ``decide`` finds which. ``because``: it joins the
+    live incident of another fingerprint that ``decide`` is given. ``changes``: what changed shortly before.
+    ``limits``: those of the breaching monitors, as in force; a re-test is judged by them.
     """
 
     fingerprint: Fingerprint
@@ -40,9 +67,15 @@ class Open:
     started_at: datetime
     evidence: Evidence | None = None
     clock: Clock = Clock.WALL
+    changes: tuple[Change, ...] = ()
+    because: GroupReason | None = None
+    limits: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
-        _some(self.title, "title")
+        some(self.title, "title")
+        for name, said in (("changes", self.changes), ("limits", self.limits)):
+            if len(said) > MOST_SAID:
+                raise ValueError(f"'{name}' has {len(said)} entries; an opening takes {MOST_SAID}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +94,12 @@ class RaiseSeverity:
 
 @dataclass(frozen=True, slots=True)
 class Recover:
-    """The signal is clean; ``recovered_at`` is the end of the first clean window."""
+    """The signal is clean; ``recovered_at`` is the end of the first clean window. ``retests``: what its clean verdicts
+    measured, so that a finding that heals by itself has its evidence."""
 
     recovered_at: datetime
     note: str = ""
+    retests: tuple[Retest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +112,10 @@ class Relapse:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
+    """``seen_at``: when the person saw what is acknowledged, where that may be long ago: a link, another system."""
+
     note: str = ""
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +124,7 @@ class Resolve:
 
     note: str = ""
     recovered_at: datetime | None = None
+    retests: tuple[Retest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +139,7 @@ class Comment:
     text: str
 
     def __post_init__(self) -> None:
-        _some(self.text, "text")
+        some(self.text, "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +147,7 @@ class Assign:
     to: str
 
     def __post_init__(self) -> None:
-        _some(self.to, "to")
+        some(self.to, "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +160,7 @@ class Dispose:
 
     def __post_init__(self) -> None:
         if self.root_cause is not None:
-            _some(self.root_cause, "root_cause")
+            some(self.root_cause, "root_cause")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,23 +181,32 @@ Command = (
     | Assign
     | Dispose
     | Close
+    | Merge
+    | Absorb
+    | Retest
+    | AcceptRisk
+    | Approve
+    | Decline
+    | PlanAction
+    | CompleteAction
+    | CheckAction
+    | MarkSerious
+    | RecordReport
+    | ClearSerious
 )
 
-_BY_NAME: dict[str, type[Command]] = {
-    "open": Open,
-    "add_evidence": AddEvidence,
-    "raise_severity": RaiseSeverity,
-    "recover": Recover,
-    "relapse": Relapse,
-    "acknowledge": Acknowledge,
-    "resolve": Resolve,
-    "reopen": Reopen,
-    "comment": Comment,
-    "assign": Assign,
-    "dispose": Dispose,
-    "close": Close,
-}
-_NAMES = {kind: name for name, kind in _BY_NAME.items()}
+COMMANDS: tuple[type[Command], ...] = get_args(Command)
+_NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower() for kind in COMMANDS}
+_BY_NAME = {name: kind for kind, name in _NAMES.items()}
+
+
+def command_name(kind: type[Command]) -> str:
+    """A command's name on the wire.
+
+    >>> command_name(AddEvidence)
+    'add_evidence'
+    """
+    return _NAMES[kind]
 
 
 def command_to_json(command: Command) -> dict[str, Any]:
@@ -182,8 +230,3 @@ def command_from_json(data: dict[str, Any]) -> Command:
         raise ValueError(f"'{name}' is no command; it is one of {', '.join(_BY_NAME)}")
     found: Command = from_json(kind, {k: v for k, v in data.items() if k != "command"})
     return found
-
-
-def _some(text: str, field: str) -> None:
-    if not text.strip():
-        raise ValueError(f"'{field}' is empty")

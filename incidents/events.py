@@ -43,6 +43,20 @@ class EventKind(StrEnum):
     ASSIGNED = "assigned"
     DISPOSED = "disposed"
     CLOSED = "closed"
+    GROUPED = "grouped"
+    MERGED = "merged"
+    ABSORBED = "absorbed"
+    RETESTED = "retested"
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    RISK_ACCEPTED = "risk_accepted"
+    ACTION_PLANNED = "action_planned"
+    ACTION_COMPLETED = "action_completed"
+    ACTION_CHECKED = "action_checked"
+    MARKED_SERIOUS = "marked_serious"
+    REPORTED = "reported"
+    CLEARED_SERIOUS = "cleared_serious"
 
 
 @dataclass(frozen=True, slots=True)

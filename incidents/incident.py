@@ -5,36 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from incidents import applying
+from incidents.applying import LATEST
 from incidents.commands import Clock, Disposition
 from incidents.events import Event, EventKind
-from incidents.verdict import Cause, Evidence, Fingerprint, Severity
-from incidents.wire import from_json, instant, to_json
+from incidents.parts import (
+    Acceptance,
+    Action,
+    Deadline,
+    Interval,
+    Proposal,
+    Report,
+    ResolvedBy,
+    Retested,
+    Serious,
+    State,
+)
+from incidents.verdict import Cause, Change, Evidence, Fingerprint, Kind, Limit, Severity
+from incidents.wire import from_json, to_json
 
-_UNDONE = ("recovered_at", "resolved_at", "resolved_by", "closed_at", "disposition", "disposed_at", "root_cause")
-LATEST = 5  # windows of evidence kept beside the first and the worst; the log has them all
+__all__ = [
+    "APART", "LATEST", "Acceptance", "Action", "Deadline", "Incident", "Interval", "Proposal", "Report", "ResolvedBy",
+    "Retested", "Serious", "State", "apply", "replay",
+]  # fmt: skip
 
-
-class State(StrEnum):
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-
-
-class ResolvedBy(StrEnum):
-    AUTO = "auto"
-    PERSON = "person"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A stretch in which it was live; ``end`` is None while it is."""
-
-    start: datetime
-    end: datetime | None = None
+APART = (Disposition.DRILL, Disposition.FALSE_POSITIVE)  # nothing was wrong: such incidents are no finding, no failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +41,15 @@ class Incident:
     - ``started_at``: end of the first breached window; ``opened_at``: the first opening; ``acknowledged_at``: the first
       acknowledgement by a person, which no reopening takes back
     - ``recovered_at``: end of the first clean window since it last breached; ``resolved_at``, ``resolved_by``,
-      ``closed_at``, ``disposition``, ``disposed_at`` (the first), ``root_cause``: None again when it is reopened, for
-      what they said did not hold
-    - ``live``: the stretches between opening and resolving, in order
+      ``closed_at``, ``disposition``, ``disposed_at`` (the first), ``signed_by`` (the second person of a disposition
+      that needs one), ``root_cause``, ``retests``, ``acceptance``: gone again when it is reopened, for what they said
+      did not hold
+    - ``live``: the stretches between opening and resolving (or merging), in order
     - ``evidence``: the first window, the worst and the latest five, in order of time
+    - ``absorbed``: fingerprints of one cause that joined this; ``merged_into``: the incident in which this one goes on;
+      ``merged_from``: those that go on in this one
+    - ``limits``: those in force when it opened, by which ``retests`` (the latest of each limit) are judged
+    - ``proposals``: those that wait for a second person, and the latest that were decided
     - ``updated_at``: the latest event; an incident's log never runs backwards
     """
 
@@ -72,6 +74,51 @@ class Incident:
     root_cause: str | None = None
     recurrence_of: str | None = None
     evidence: tuple[Evidence, ...] = ()
+    absorbed: tuple[Fingerprint, ...] = ()
+    merged_into: str | None = None
+    changes: tuple[Change, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    retests: tuple[Retested, ...] = ()
+    acceptance: Acceptance | None = None
+    proposals: tuple[Proposal, ...] = ()
+    actions: tuple[Action, ...] = ()
+    serious: Serious | None = None
+    signed_by: str | None = None
+    merged_from: tuple[str, ...] = ()
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """Its own, then those that joined it."""
+        return (self.fingerprint, *self.absorbed)
+
+    @property
+    def is_finding(self) -> bool:
+        """A bias finding: a disparity that was neither a drill nor a false positive."""
+        return self.fingerprint.kind is Kind.FAIRNESS and self.disposition not in APART
+
+    @property
+    def breached_until(self) -> datetime | None:
+        """The end of its last breached window; None where it has no evidence."""
+        own = [e.window_end for e in self.evidence if e.about in (None, self.fingerprint)]
+        return max(own, default=None)
+
+    @property
+    def retest_passed_at(self) -> datetime | None:
+        """When the last of the re-tests that its limits need passed; None while one is missing, has not passed, or was
+        made before the last breach ended."""
+        until = self.breached_until
+        good = {
+            (r.retest.metric, r.retest.scope): r.at
+            for r in self.retests
+            if r.passed and (until is None or r.retest.window_start >= until)
+        }
+        passed = [good.get((limit.metric, limit.scope)) for limit in self.limits]
+        return max((at for at in passed if at is not None), default=None) if all(passed) else None
+
+    @property
+    def open_proposals(self) -> tuple[Proposal, ...]:
+        """Those that wait for a second person."""
+        return tuple(p for p in self.proposals if p.approved is None)
 
     @property
     def is_live(self) -> bool:
@@ -85,7 +132,7 @@ class Incident:
     @property
     def worst(self) -> Evidence | None:
         """The window furthest beyond its limit; the first of them, and the first of all where none says how far."""
-        return max(self.evidence, key=_excess, default=None)
+        return applying.worst(self.evidence)
 
     @property
     def causes(self) -> tuple[Cause, ...]:
@@ -118,81 +165,7 @@ def replay(events: Iterable[Event]) -> Incident:
 def apply(incident: Incident | None, event: Event) -> Incident:
     """The incident after one event. ``opened`` begins a new one, whatever came before; any other event needs one."""
     if event.kind is EventKind.OPENED:
-        return _opened(event)
+        return Incident(**applying.opened(event))
     if incident is None:
         raise ValueError(f"{event.kind} needs an incident, and none was opened")
-    return replace(incident, updated_at=event.at, **_changes(incident, event))
-
-
-def _changes(incident: Incident, event: Event) -> dict[str, Any]:
-    data, at = event.data, event.at
-    match event.kind:
-        case EventKind.EVIDENCE_ADDED:
-            return {"evidence": _kept(incident.evidence, _evidence(data))}
-        case EventKind.RELAPSED:
-            return {"evidence": _kept(incident.evidence, _evidence(data)), "recovered_at": None}
-        case EventKind.SEVERITY_RAISED:
-            return {"severity": Severity(data["to"])}
-        case EventKind.ACKNOWLEDGED:
-            return {"state": State.ACKNOWLEDGED, "acknowledged_at": incident.acknowledged_at or at}
-        case EventKind.RECOVERED:
-            return {"recovered_at": instant(data["recovered_at"])}
-        case EventKind.RESOLVED:
-            by = ResolvedBy.PERSON if event.actor.is_person else ResolvedBy.AUTO
-            live = (*incident.live[:-1], Interval(incident.live[-1].start, at))
-            return {"state": State.RESOLVED, "resolved_at": at, "resolved_by": by, "live": live}
-        case EventKind.REOPENED:
-            return {
-                **dict.fromkeys(_UNDONE),
-                "state": State.OPEN,
-                "live": (*incident.live, Interval(at)),
-                "evidence": _kept(incident.evidence, _evidence(data)),
-            }
-        case EventKind.ASSIGNED:
-            return {"assignee": data["to"]}
-        case EventKind.DISPOSED:
-            return {
-                "disposition": Disposition(data["disposition"]),
-                "disposed_at": incident.disposed_at or at,
-                "root_cause": data["root_cause"],
-            }
-        case EventKind.CLOSED:
-            return {"state": State.CLOSED, "closed_at": at}
-        case _:  # commented: the log has it
-            return {}
-
-
-def _opened(event: Event) -> Incident:
-    data = event.data
-    return Incident(
-        id=data["id"],
-        fingerprint=Fingerprint.parse(data["fingerprint"]),
-        state=State.OPEN,
-        severity=Severity(data["severity"]),
-        title=data["title"],
-        clock=Clock(data["clock"]),
-        started_at=instant(data["started_at"]),
-        opened_at=event.at,
-        updated_at=event.at,
-        live=(Interval(event.at),),
-        recurrence_of=data["recurrence_of"],
-        evidence=_kept((), _evidence(data)),
-    )
-
-
-def _evidence(data: dict[str, Any]) -> Evidence | None:
-    return None if data["evidence"] is None else from_json(Evidence, data["evidence"])
-
-
-def _excess(evidence: Evidence) -> float:
-    return float("-inf") if evidence.excess is None else evidence.excess
-
-
-def _kept(evidence: tuple[Evidence, ...], new: Evidence | None) -> tuple[Evidence, ...]:
-    """With the new window, which replaces what was said of the same one; without those between that nobody asks for."""
-    if new is None:
-        return evidence
-    of = {(e.window_start, e.window_end): e for e in (*evidence, new)}
-    ordered = [of[window] for window in sorted(of)]
-    worst = max(ordered, key=_excess)
-    return tuple(e for i, e in enumerate(ordered) if i == 0 or e is worst or i >= len(ordered) - LATEST)
+    return replace(incident, updated_at=event.at, **applying.changes(incident, event))

@@ -8,10 +8,8 @@ from datetime import datetime, timedelta
 
 from incidents.commands import Clock, Disposition
 from incidents.figures import Cohort, Durations, Figure, durations, share
-from incidents.incident import Incident, ResolvedBy
+from incidents.incident import APART, Incident, Interval, ResolvedBy
 from incidents.verdict import Severity
-
-APART = (Disposition.DRILL, Disposition.FALSE_POSITIVE)
 
 
 def response_time(incident: Incident) -> timedelta | None:
@@ -39,12 +37,39 @@ def time_to_recover(incident: Incident) -> timedelta | None:
     return None if incident.recovered_at is None else incident.recovered_at - incident.started_at
 
 
+def finding_closed(incident: Incident) -> Interval | None:
+    """The stretch in which a bias finding is closed; None where it never was, or is none.
+
+    It begins when its incident is closed with a passing re-test, and then has no end; or with a signed acceptance, and
+    then ends when that expires, unless a re-test has passed by then. No timer runs: an instant is asked about.
+    """
+    if not incident.is_finding or incident.closed_at is None:
+        return None
+    passed, accepted = incident.retest_passed_at, incident.acceptance
+    tested = None if passed is None else Interval(max(incident.closed_at, passed))
+    if accepted is None or max(incident.closed_at, accepted.at) >= accepted.expires_at:
+        return tested
+    start = max(incident.closed_at, accepted.at)
+    if tested is None:
+        return Interval(start, accepted.expires_at)
+    return Interval(min(start, tested.start)) if tested.start <= accepted.expires_at else tested
+
+
+def finding_closed_at(incident: Incident, now: datetime) -> datetime | None:
+    """Since when a bias finding is closed, as of ``now``; None while it is open, and after its acceptance expired."""
+    stretch = finding_closed(incident)
+    if stretch is None or now < stretch.start or (stretch.end is not None and now >= stretch.end):
+        return None
+    return stretch.start
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """Time to acknowledge, of the incidents opened in a period.
 
     ``never_acknowledged``: ids; their time is missing, and their target is missed once they were live for longer
-    than it. ``within_target`` leaves out what has still time, what was resolved before its target, and what has none.
+    than it. ``within_target`` leaves out what has still time, what was resolved or merged before its target, and what
+    has none.
     """
 
     durations: Durations
@@ -66,8 +91,9 @@ class StillOpen:
 class Summary:
     """The incident times of one period. Cohorts are named: resolved in the period, or opened in it.
 
-    Drills and false positives stand in ``apart`` and in no other figure of resolution, detection and recovery. They
-    do count in ``response``: what an incident was found to be does not change how soon somebody looked.
+    Drills and false positives stand in ``apart``, what went on in another incident in ``merged`` (ids of those merged
+    in the period), and neither in any other figure of resolution, detection and recovery. They do count in
+    ``response``: what became of an incident does not change how soon somebody looked.
     """
 
     response: Response
@@ -78,6 +104,7 @@ class Summary:
     work_of_opened: Durations
     resolve_by: Mapping[ResolvedBy, Durations]
     apart: Mapping[Disposition, Durations]
+    merged: tuple[str, ...]
     detect: Durations
     recover: Durations
     still_open: StillOpen
@@ -107,6 +134,7 @@ def summarise(
 
     opened = cohort("opened in the period", lambda i: i.opened_at)
     resolved = cohort("resolved in the period", lambda i: i.resolved_at)
+    merged = cohort("merged in the period", lambda i: i.closed_at if i.merged_into is not None else None)
     real_opened, real_resolved = _real(opened), _real(resolved)
     return Summary(
         response=_response(opened, targets, now),
@@ -120,7 +148,8 @@ def summarise(
         resolve_by={
             b: _resolve(real_resolved, [i for i in real_resolved.members if i.resolved_by is b]) for b in ResolvedBy
         },
-        apart={d: _resolve(resolved, [i for i in resolved.members if i.disposition is d]) for d in APART},
+        apart={d: _resolve(resolved, [i for i in resolved.members if _apart(i) == d]) for d in APART},
+        merged=tuple(i.id for i in merged.members),
         detect=durations(real_opened, time_to_detect, ""),
         recover=durations(real_resolved, time_to_recover, "not_recovered"),
         still_open=_still_open([i for i in every if i.clock in clocks], period[1], now),
@@ -128,7 +157,13 @@ def summarise(
 
 
 def _real(cohort: Cohort) -> Cohort:
-    return cohort.without([i.disposition.value if i.disposition in APART else "" for i in cohort.members])
+    return cohort.without([_apart(i) for i in cohort.members])
+
+
+def _apart(incident: Incident) -> str:
+    if incident.merged_into is not None:
+        return "merged"
+    return incident.disposition.value if incident.disposition in APART else ""
 
 
 def _part(cohort: Cohort, members: list[Incident]) -> Cohort:
@@ -147,6 +182,8 @@ def _response(opened: Cohort, targets: Mapping[Severity, timedelta], now: dateti
             return "no_target"
         if incident.acknowledged_at is not None or _live_for(incident, now) > target:
             return ""
+        if incident.merged_into is not None:
+            return "merged_before_target"
         return "still_has_time" if incident.is_live else "resolved_before_target"
 
     def met(incident: Incident) -> bool:

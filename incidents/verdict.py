@@ -66,7 +66,8 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What makes two breaches one incident: model, kind of monitor, protected attribute and segment.
+    """What makes two breaches one incident: model, kind of monitor, protected attribute, segment; of what another
+    system says, its own ``key``.
 
     Nothing that moves (value, severity, window, feature) belongs to it: fifty features that drift together are one
     incident with fifty causes. ``text`` carries the version of this very definition, so that a later one never
@@ -82,12 +83,13 @@ class Fingerprint:
     kind: Kind
     attribute: str | None = None
     segment: str | None = None
+    key: str | None = None
 
     @property
     def text(self) -> str:
         """One line, the same for the same fingerprint only: the key, unique among live incidents."""
         parts = [_quoted(self.model), self.kind.value]
-        within = (("attribute", self.attribute), ("segment", self.segment))
+        within = (("attribute", self.attribute), ("segment", self.segment), ("key", self.key))
         parts += [f"{name}={_quoted(value)}" for name, value in within if value is not None]
         return f"{_VERSION}:{'/'.join(parts)}"
 
@@ -101,8 +103,8 @@ class Fingerprint:
         scope: dict[str, str] = {}
         for part in more[1:]:
             name, equals, value = part.partition("=")
-            if not equals or name not in ("attribute", "segment"):
-                raise ValueError(f"'{part}' in '{text}' is neither attribute=NAME nor segment=NAME")
+            if not equals or name not in ("attribute", "segment", "key"):
+                raise ValueError(f"'{part}' in '{text}' is none of attribute=NAME, segment=NAME and key=NAME")
             scope[name] = unquote(value)
         return cls(unquote(model), Kind(more[0]), **scope)
 
@@ -114,16 +116,51 @@ def _quoted(name: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One thing that moved: ``name`` of the feature, group or column, the ``metric`` that says so and its value
-    (in the metric's unit; None is unknown), and a ``note`` for the reader."""
+    (in the metric's unit; None is unknown), a ``note`` for the reader, and its ``weight``: the share (0 to 1) of what
+    all causes do to the output (None is unknown)."""
 
     name: str
     metric: str
     value: float | None = None
     note: str = ""
+    weight: float | None = None
 
     def __post_init__(self) -> None:
-        if self.value is not None and not math.isfinite(self.value):
-            raise ValueError(f"the {self.metric} of {self.name} is not finite; say None, with a note")
+        for number in (self.value, self.weight):
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"the {self.metric} of {self.name} is not finite; say None, with a note")
+
+
+class ChangeKind(StrEnum):
+    """What changed before an incident."""
+
+    VERSION = "version"
+    DEPLOYMENT = "deployment"
+    DECLARATION = "declaration"
+    REFERENCE = "reference"
+    SCHEMA = "schema"
+    VOLUME = "volume"
+    SAMPLING = "sampling"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that was changed shortly before: when, in words, and the model version that it speaks of, if any."""
+
+    kind: ChangeKind
+    at: datetime
+    text: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a monitor allows of a metric in a scope: from ``low`` to ``high``, absolute numbers, None for no bound."""
+
+    metric: str
+    scope: str
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +169,8 @@ class Evidence:
 
     ``causes`` are ranked, the strongest first. ``verdicts`` are as they stand on the wire (JSON values only).
     ``excess`` says how far the worst point lies beyond its limit, as a share of the limit (0.5 is half as much
-    again; None is unknown): the window with the greatest is the incident's worst.
+    again; None is unknown): the window with the greatest is the incident's worst. ``about``: the fingerprint whose
+    window it is, where an incident has several; None is the incident's own.
     """
 
     window_start: datetime
@@ -141,6 +179,7 @@ class Evidence:
     causes: tuple[Cause, ...] = ()
     verdicts: tuple[dict[str, Any], ...] = ()
     excess: float | None = None
+    about: Fingerprint | None = None
 
     def __post_init__(self) -> None:
         if not self.window_start < self.window_end:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from incidents.commands import Clock, Command, command_to_json
 from incidents.events import Actor, ActorKind
 from incidents.incident import Incident
-from incidents.machine import DecisionReason
 from monitor.access import Keys, Principal
 from monitor.clock import Now, system_clock
 from monitor.database import open_database, reading
-from monitor.errors import Conflict, NotFound
+from monitor.database.lease import lease_of
+from monitor.errors import BeingRebuilt, Conflict, NotFound
 from monitor.identity import Mesh
 from monitor.ingest import Admission, EventIntake, Intake
 from monitor.kpis.kpi import Kpi
@@ -25,17 +26,27 @@ from monitor.log.writer import LogWriter
 from monitor.metrics import Metrics
 from monitor.migrate import migrate
 from monitor.model import ModelSpec
+from monitor.people import People
 from monitor.review import kpis_for
+from monitor.senders.wiring import notifier_of
 from monitor.settings import Settings
-from monitor.store import incidents, models
+from monitor.store import heartbeats, incidents, models
 from monitor.store.models import ModelState
 from monitor.times import to_micros
+from monitor.worker.beside import MISSED, WorkerBeside
+from monitor.worker.commands import Reason, being_rebuilt
 from monitor.worker.erasing import ask
+from monitor.worker.heartbeat import Heart
 from monitor.worker.housekeeping import Housekeeping
 from monitor.worker.keeping import Keeper
 from monitor.worker.loop import Worker
 from monitor.worker.retention import Ages, Retention
 from monitor.worker.thread import WorkerThread
+
+if TYPE_CHECKING:
+    from monitor.people.oidc import Oidc
+
+SILENT = 60.0       # seconds without a word of the worker after which the service says so
 
 
 class App:
@@ -48,31 +59,56 @@ class App:
         self.log = SqlLog(open_database(settings.log_url, durable=True))
         self.state = open_database(settings.state_url, durable=False)
         self.keys = Keys(self.log.engine, now)
-        self.metrics = Metrics(self.log.engine, self.state, now, lambda: self.thread.last_round, self._kpis)
-        self.worker = Worker(self.log, self.state, now, self.metrics.process.fold)
+        hours, minutes = timedelta(hours=settings.session_hours), timedelta(minutes=settings.acknowledge_link_minutes)
+        self.people = People(self.log.engine, now, self.keys, hours, minutes)
+        self.metrics = Metrics(self.log.engine, self.state, now, self._kpis)
+        self.heart = Heart(self.state, now)
+        self.worker = Worker(self.log, self.state, now, self.heart.fold)
         self.keeper = Keeper(self.worker)
         self.retention = Retention(self.keeper, Ages.of_days(
             settings.retention_raw_days, settings.retention_protected_days, settings.retention_summaries_days,
             settings.retention_rejects_days,
         ))  # fmt: skip
-        self.thread = WorkerThread(self.worker, settings.tick_seconds, Housekeeping(self.retention))
+        lease, house = lease_of(self.state), Housekeeping(self.retention)
+        self.thread = WorkerThread(self.worker, settings.tick_seconds, self.heart, lease, house)
+        self.beside = WorkerBeside(settings)
+        self.notifier = notifier_of(self.log, self.state, settings, now, self.people, lambda: self.thread.holds)
         self.writer = LogWriter(self.log, self._appended, self.metrics.process.append)
         self.admission = Admission(self.log, self.state, settings.max_backlog_rows)
         self.intake = Intake(self.log, self.writer, now, settings.max_rows_per_batch)
         self.events = EventIntake(self.log, self.writer, now, self.admission, settings.max_rows_per_batch)
         self.mesh = Mesh.of(settings.mesh_identity_header, settings.trusted_proxies)
 
+    @cached_property
+    def oidc(self) -> Oidc | None:
+        """The provider at which people may sign in, where one is named."""
+        if not self.settings.oidc_issuer:
+            return None
+        from monitor.people.oidc import Oidc, Provider  # not at the top: few need it, and it is large
+
+        of = self.settings
+        return Oidc(Provider.of(of.oidc_issuer, of.oidc_client_id, of.oidc_client_secret, of.oidc_claim, of.oidc_roles),
+                    self.now)  # fmt: skip
+
     def start(self) -> None:
         self.writer.start()
         if self.settings.worker == "embedded":
-            self.thread.start()
+            self.start_worker()
+        if self.settings.worker == "process":
+            self.beside.start()
+
+    def start_worker(self) -> None:
+        """Fold, judge and notify in this process."""
+        self.thread.start()
+        self.notifier.start()
 
     def stop(self) -> None:
         if self.writer.is_alive():
             self.writer.stop()
         self.intake.stop()
-        if self.thread.is_alive():
-            self.thread.stop()
+        for background in (self.notifier, self.thread, self.beside):
+            if background.is_alive():
+                background.stop()
         self.worker.ahead.stop()
         self.log.engine.dispose()
         self.state.dispose()
@@ -81,6 +117,7 @@ class App:
         for segment in new:
             self.admission.appended(segment.model, segment.rows)
         self.thread.wake()
+        self.beside.wake()
 
     def _kpis(self, now: datetime, period: Period, clock: Clock) -> list[Kpi]:
         return kpis_for(self.log.engine, self.state, now, period, clock=clock.value)
@@ -93,7 +130,19 @@ class App:
             return "the log's writer has stopped"
         if self.settings.worker == "embedded" and not self.thread.is_alive():
             return "the worker has stopped"
+        if (seconds := self.beside.missing()) > MISSED:
+            return f"the worker ended {seconds:.0f} s ago, and none that was started since has lasted"
         return ""
+
+    def silence(self) -> str:
+        """That the worker this service is to have has said nothing for long: a refold may take as long, so it is no
+        fault. Empty where it was heard of."""
+        if self.settings.worker == "none":
+            return ""
+        with reading(self.state) as db:
+            beat = heartbeats.load(db)
+        seconds = 0.0 if beat is None else (to_micros(self.now()) - beat.at) / 1e6
+        return f"the worker was last heard of {seconds:.0f} s ago" if seconds > SILENT else ""
 
     def declare(self, spec: ModelSpec, by: str) -> Declaration:
         """Make a declaration the model's next version; the same again is the version that stands. ``Conflict`` for one
@@ -133,30 +182,40 @@ class App:
         with reading(self.state) as db:
             return models.load(db, model)
 
-    def command(self, incident_id: str, command: Command, who: Principal) -> tuple[Incident, DecisionReason]:
-        """Carry out a person's or machine's command; ``NotFound`` where there is no such incident."""
+    def command(self, incident_id: str, command: Command, who: Principal) -> tuple[Incident | None, Reason]:
+        """Carry out a person's or machine's command; ``NotFound`` where there is no such incident. ``RECORDED``, and no
+        incident, where it is being made again from the log."""
         name = self.model_of(incident_id)
         actor = Actor(who.owner, ActorKind(who.kind))
         reason = self.worker.command(name, incident_id, command_to_json(command), actor)
-        return self.incident(incident_id), reason
+        with reading(self.state) as db:
+            return incidents.find(db, incident_id), reason
 
     def incident(self, incident_id: str) -> Incident:
+        """An incident; ``NotFound`` where there is none, ``BeingRebuilt`` where it is being made again."""
         with reading(self.state) as db:
             found = incidents.find(db, incident_id)
         if found is None:
-            raise NotFound(f"there is no incident '{incident_id}'", "GET /v1/incidents lists them")
+            name = self.model_of(incident_id)
+            raise BeingRebuilt(f"the incidents of '{name}' are being made again", "Ask again later", retry_after=5)
         return found
 
     def model_of(self, incident_id: str) -> str:
-        """The name of the model that an incident belongs to."""
+        """The name of the model that an incident belongs to, if only the log knows it: the state may be behind."""
         with reading(self.state) as db:
-            number = incidents.model_of(db, incident_id)
-            names = models.names(db)
-        if number is None:
-            raise NotFound(f"there is no incident '{incident_id}'", "GET /v1/incidents lists them")
-        return names[number]
+            name = incidents.model_of(db, incident_id)
+        if name is None:
+            name = self.log.model_of(incident_id)
+            if name is None or not being_rebuilt(self.log, self.state, name):
+                raise NotFound(f"there is no incident '{incident_id}'", "GET /v1/incidents lists them")
+        return name
 
     def ask(self, question: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Answer a question of ``monitor.queries`` from one consistent view of the state."""
         with reading(self.state) as db:
+            return question(db, *args, **kwargs)
+
+    def ask_log(self, question: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Answer a question of one of the log's registers from one consistent view of it."""
+        with reading(self.log.engine) as db:
             return question(db, *args, **kwargs)

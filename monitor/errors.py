@@ -14,6 +14,7 @@
     ├── Unauthenticated         no key, or one that is not valid
     ├── Forbidden               the key lacks the scope, the model, or is not a person's
     ├── Overloaded              the fold is too far behind; come back later
+    │   └── BeingRebuilt        what was asked for is being made again from the log
     ├── TooSlow                 a body that trickles
     ├── NotDurable              the log cannot be written now (disk full, database gone)
     └── InvalidSettings         an environment variable or file that cannot be used
@@ -84,6 +85,10 @@ class Overloaded(VigilError):
     def __init__(self, detail: str, mend: str = "", retry_after: int = 5) -> None:
         super().__init__(detail, mend)
         self.retry_after = retry_after
+
+
+class BeingRebuilt(Overloaded):
+    pass
 
 
 class TooSlow(VigilError):

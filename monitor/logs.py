@@ -45,6 +45,7 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("httpx").setLevel(logging.WARNING)       # it repeats addresses, which may hold a secret
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -24,6 +24,7 @@ from monitor.judge.watch import Watch
 from monitor.judge.windows import FAMILIES, LATENESS, Family
 from monitor.model import ModelSpec
 from monitor.store import summaries
+from monitor.store.digests import is_text
 from monitor.store.models import ModelState
 from monitor.store.points import read_point
 from monitor.store.tables import folded, points, verdicts
@@ -58,7 +59,7 @@ def find_points(
     if metric is not None:
         conditions.append(points.c.metric.in_(metric.split(",")))
     if scope is not None:
-        conditions.append(points.c.scope == scope)
+        conditions.append(is_text(points.c.scope, scope))
     if start is not None:
         conditions.append(points.c.start >= start)
     if end is not None:

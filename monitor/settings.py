@@ -53,9 +53,9 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address to listen on.")
     port: int = _setting(8000, "Port to listen on; 0 takes a free one.", least=0, most=65_535)
     worker: Literal["embedded", "process", "none"] = _setting(
-        "embedded",
-        "`embedded` folds and judges in the service's own process, `process` in one beside it, which uses a second "
-        "core; `none` leaves that to `vigil worker`.",
+        "process",
+        "`process` folds and judges in a process beside the service's, which uses a second core; `embedded` does so in "
+        "the service's own, with less memory and at half the speed; `none` leaves it to `vigil worker`.",
         choices=("embedded", "process", "none"),
     )
     tick_seconds: int = _setting(10, "Seconds between two looks at the clock: windows that time closes or settles.")
@@ -91,7 +91,38 @@ class Settings:
         "Header in which a trusted proxy names who sends events without a key ([kserve.md](kserve.md)), such as "
         "`X-Forwarded-Client-Cert`; if empty, none is believed.",
     )
+    public_url: str = _setting(
+        "", "Where people find the console, such as `https://vigil.example.org`; if empty, as the request says."
+    )
+    session_hours: int = _setting(12, "Hours for which a person stays signed in.", most=24 * 30)
+    acknowledge_link_minutes: int = _setting(
+        60, "Minutes for which a link acknowledges an incident ([people.md](people.md)).", most=24 * 60
+    )
+    oidc_issuer: str = _setting(
+        "", "Provider of OpenID Connect at which people sign in ([people.md](people.md)); if empty, none."
+    )
+    oidc_client_id: str = _setting("", "What the provider knows Vigil by.")
+    oidc_client_secret: str = _setting("", "The secret that it gave Vigil.", secret=True)
+    oidc_claim: str = _setting("groups", "Claim of the ID token that gives the role.")
+    oidc_roles: str = _setting(
+        "", "Roles by that claim's values: `ml-admins=admin, ml-oncall=responder`. Without one nobody gets in."
+    )
     metrics: bool = _setting(True, "Whether Prometheus finds `/metrics`, which asks for no key.")
+    notify: bool = _setting(True, "Whether anybody is told of incidents ([channels.md](channels.md)).")
+    notify_file: str = _setting(
+        "", "File with the routes (a YAML list) of models that declare no `notify` ([channels.md](channels.md))."
+    )
+    smtp_url: str = _setting(
+        "", "Mail server that email is handed to: `smtp://USER:PASSWORD@HOST:587`, or `smtps://`.", secret=True
+    )
+    mail_from: str = _setting("", "Address that email comes from.")
+    pagerduty_secrets: str = _setting(
+        "", "Secrets of PagerDuty's webhooks, with commas between them; if empty, none is taken.", secret=True
+    )
+    heartbeat_url: str = _setting(
+        "", "Address that is asked as long as evaluation and delivery go on ([channels.md](channels.md)).", secret=True
+    )
+    heartbeat_seconds: int = _setting(60, "Seconds between two heartbeats.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "Least severity that is logged.", choices=("debug", "info", "warning", "error")
     )
@@ -137,11 +168,19 @@ class Settings:
         """Where the log is opened."""
         return in_schema(self.database_url, "vigil_log") if self.on_server else f"sqlite:///{self.log_file}"
 
+    def environment(self) -> dict[str, str]:
+        """The variables that make these settings in another process, passwords and all: of use for a child alone.
+
+        >>> load_settings(Settings(port=9000, metrics=False).environment()) == Settings(port=9000, metrics=False)
+        True
+        """
+        return {PREFIX + f.name.upper(): _text(getattr(self, f.name)) for f in fields(self)}
+
     def shown(self) -> dict[str, str]:
-        """Each setting as text that may be printed and logged: a password in a URL is masked."""
+        """Each setting as text that may be printed and logged: a secret is masked, of a URL its password."""
         values = {f.name: _text(getattr(self, f.name)) for f in fields(self)}
-        key = MASK if self.key else ""
-        return values | {"database_url": without_password(self.database_url), "key": key}
+        masked = {f.name: MASK for f in fields(self) if f.metadata["secret"] and values[f.name]}
+        return values | masked | {"database_url": without_password(self.database_url)}
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value}' for name, value in self.shown().items())})"

@@ -6,7 +6,7 @@ import os
 import shutil
 
 import pytest
-from databases import deployment, on_postgres, postgres, pytest_generate_tests, state_db  # noqa: F401
+from databases import deployment, migrated, on_postgres, postgres, pytest_generate_tests, state_db  # noqa: F401
 from hypothesis import settings
 
 settings.register_profile("vigil", deadline=None)      # a busy machine is no fault

@@ -48,6 +48,10 @@ async function draw(place) {
     ast: true,                                      // expressions are interpreted: the page's policy forbids eval
     tooltip: { disableDefaultStyle: true }, config: theme(),
   });
+  // The whole chart is one picture with its words; its marks are none of their own.
+  for (const mark of place.querySelectorAll("svg [role]")) {
+    for (const name of ["role", "aria-label", "aria-roledescription"]) mark.removeAttribute(name);
+  }
   if (place.dataset.link) {
     view.addEventListener("click", (_event, item) => {
       if (!item || !item.datum || !item.datum.name) return;

@@ -44,3 +44,6 @@ if (find && !find.defaultValue) {
 
 // Charts keep their place before they are drawn, so that nothing moves under the reader.
 for (const chart of document.querySelectorAll(".chart")) chart.style.minHeight = `${chart.dataset.height}px`;
+
+// What can be scrolled can be scrolled by keys.
+for (const part of document.querySelectorAll(".scroll")) if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;

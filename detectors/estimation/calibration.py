@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from detectors.summaries.summary import Floats, Ints
 
@@ -43,6 +42,8 @@ class Calibrator:
         """
         if not (negatives[1:].any() and positives[1:].any()):
             return None
+        from scipy.optimize import isotonic_regression  # large, and needed for nothing else
+
         rows = (negatives + positives)[1:].astype(np.float64)
         centres = (np.arange(rows.size) + 0.5) / rows.size
         seen = np.flatnonzero(rows)

@@ -10,16 +10,19 @@ from monitor.cli import (
     incidents,
     keeping,
     models,
+    notify,
     onboard,
     questions,
     rows,
     service,
+    silences,
+    users,
 )
 from monitor.cli.root import vigil
 
 __all__ = [
-    "admin", "demo", "doctor", "figures", "incidents", "keeping", "main", "models", "onboard", "questions", "rows",
-    "service",
+    "admin", "demo", "doctor", "figures", "incidents", "keeping", "main", "models", "notify", "onboard", "questions",
+    "rows", "service", "silences", "users",
 ]  # fmt: skip
 
 

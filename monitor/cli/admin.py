@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Literal
@@ -9,13 +10,14 @@ from typing import Any, Literal
 import click
 
 from detectors.catalogue import CATALOGUE
-from monitor.access import SCOPES, Keys
+from monitor.access import SCOPES, STALE, Keys
 from monitor.cli.catalogue import catalogue_page
 from monitor.cli.command import on_machine
 from monitor.cli.out import Out, minute
 from monitor.cli.root import config, keys, metrics
 from monitor.clock import system_clock
-from monitor.database import is_there, open_database
+from monitor.database import open_database
+from monitor.migrate import migrate
 from monitor.model.words import parse_duration
 from monitor.settings import Settings
 from monitor.times import from_micros, to_micros
@@ -32,11 +34,9 @@ class _Duration(click.ParamType[timedelta]):
 
 
 def open_keys(settings: Settings) -> Keys:
-    """The keys, in a database that is made where there is none yet: the first key comes before the first start."""
-    if not is_there(settings.log_url):
-        from monitor.migrate import migrate
-
-        migrate(settings)
+    """The keys, in a log that is made where there is none yet, and brought to this version where it is older: the first
+    key comes before the first start, and after an upgrade one may too."""
+    migrate(settings, names=("log",))
     return Keys(open_database(settings.log_url, durable=True), system_clock)
 
 
@@ -88,8 +88,9 @@ def list_keys(out: Out, settings: Settings) -> None:
 @on_machine(keys, "revoke", example="vigil keys revoke 3f9a01bc")
 @click.argument("prefix")
 def revoke(out: Out, settings: Settings, prefix: str) -> None:
-    """End a key at once. PREFIX is the part between 'vgl_' and the next '_'."""
+    """End a key: once this is done no service takes it. PREFIX is the part between 'vgl_' and the next '_'."""
     open_keys(settings).revoke(prefix)
+    time.sleep(STALE)
     out.value({"revoked": prefix})
     out.line(f"{prefix} is revoked")
 

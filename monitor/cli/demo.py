@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from monitor.access import SCOPES
 from monitor.cli.admin import open_keys
 from monitor.cli.client import Client
 from monitor.cli.command import on_machine
@@ -22,11 +23,14 @@ from monitor.cli.replay.posting import replay
 from monitor.cli.replay.progress import watcher
 from monitor.cli.replay.streams import Recording, open_recording
 from monitor.cli.root import vigil
+from monitor.cli.users import open_people
+from monitor.log.audit import at_the_machine
+from monitor.people.accounts import New
 from monitor.settings import Settings
 
 FOLDER = Path("var/demo")
 OWNER = "demo"
-SCOPES = frozenset({"ingest", "read", "operate", "export", "admin"})    # all but the protected attributes' rows
+MAY = frozenset(SCOPES) - {"sensitive"}      # all but the protected attributes' rows
 PATIENCE = 120.0        # seconds that a service of somebody else's may be away in mid-replay
 
 
@@ -46,10 +50,11 @@ def demo(out: Out, settings: Settings, once: bool, where: str, url: str | None, 
     recording = open_recording(where)
     try:
         with ExitStack() as stack:
-            child = None
+            child, password = None, None
             if url is None:
                 own = Settings(data_dir=FOLDER, host=settings.host, port=settings.port)
                 key = _key(own)
+                password = None if once else _first_person(own)
                 out.remark(f"starting the service; its log is {FOLDER / 'service.log'}")
                 child = stack.enter_context(Child(FOLDER, own))
                 child.wait_ready()
@@ -58,7 +63,9 @@ def demo(out: Out, settings: Settings, once: bool, where: str, url: str | None, 
             stack.callback(client.close)
             faults = _run(out, client, recording, child, key)
             if child and not once:
+                known = f"the one shown at first; VIGIL_DATA_DIR={FOLDER} vigil users password {OWNER} makes another"
                 out.line(f"console: {child.url}/sign-in#key={key}\nkey:     {key}")
+                out.line(f"or sign in as {OWNER}, password: {password or known}")
                 _serve_on(out, child)
     except KeyboardInterrupt:
         out.remark("stopped")
@@ -86,7 +93,7 @@ def _run(out: Out, client: Client, recording: Recording, child: Child | None, ke
     })  # fmt: skip
     for model in found:
         _show(out, model)
-    memory = f"; the service's memory peaked at {peak / 2**20:,.0f} MiB" if peak else ""
+    memory = f"; service and worker took {peak / 2**20:,.0f} MiB at most" if peak else ""
     out.line(f"{recording.rows:,} rows replayed, folded and judged in {seconds:.1f} s{memory}")
     return [{"reason": f"{m.model}: {fault}"} for m in found for fault in m.faults]
 
@@ -133,7 +140,15 @@ def _key(settings: Settings) -> str:
     for old in keys.list():
         if old["owner"] == OWNER and not old["revoked_at"]:
             keys.revoke(old["prefix"])
-    return keys.create(OWNER, "person", SCOPES)
+    return keys.create(OWNER, "person", MAY)
+
+
+def _first_person(settings: Settings) -> str | None:
+    """The first administrator's password, where there is nobody yet. It is shown once, and only its hash is kept."""
+    people = open_people(settings)
+    if not people.is_empty():
+        return None
+    return people.create(New(OWNER, "admin"), at_the_machine())[1]
 
 
 def _serve_on(out: Out, child: Child) -> None:

@@ -10,10 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from monitor.addresses import without_password
@@ -28,9 +25,10 @@ from monitor.database import is_there, open_database, reading
 from monitor.errors import NotDurable
 from monitor.log.sql import SqlLog
 from monitor.log.waiting import last_arrival, waiting
-from monitor.migrate import SCRIPTS
+from monitor.migrate import version_needed, version_of
 from monitor.settings import Settings
-from monitor.store import models
+from monitor.store import heartbeats, models
+from monitor.store.heartbeats import Heartbeat
 from monitor.times import from_micros
 
 LEAST_DISK = 200 * 2**20        # bytes free: below, the log may fail at any moment
@@ -105,21 +103,16 @@ def _database(name: str, url: str) -> Iterator[Check]:
         yield Check(f"{name} database", "fault", f"{where}: {said}", mend)
         return
     yield Check(f"{name} database", "ok", f"{where} answers")
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS / name))
-    head = ScriptDirectory.from_config(config).get_current_head()
-    state: State = "ok" if version == head else "fault"
-    said = f"version {version}, this code needs {head}"
+    needed = version_needed(name)
+    state: State = "ok" if version == needed else "fault"
+    said = f"version {version}, this code needs {needed}"
     yield judged(f"{name} migrations", state, said, "Stop the service, then 'vigil migrate'")
 
 
 def _version(name: str, url: str) -> str | None:
     engine = open_database(url, durable=name == "log")
     try:
-        with reading(engine) as db:
-            inspect(db).get_table_names()       # a file that is no database says so here
-            table = {"version_table": f"alembic_version_{name}"}
-            return MigrationContext.configure(db, opts=table).get_current_revision()
+        return version_of(engine, name)         # a file that is no database says so here
     finally:
         engine.dispose()
 
@@ -159,17 +152,32 @@ def _clock(log: SqlLog, now: datetime) -> Check:
 
 
 def _worker(log: SqlLog, state: Engine, now: datetime) -> Check:
-    """Rows that wait for long mean that no worker runs, or that it fails."""
+    """Rows that wait for long mean that no worker runs, or that it fails; when it was last heard of tells which."""
     names = log.models()
     with reading(state) as db:
         cursors = {name: found.cursor for name in names if (found := models.load(db, name)) is not None}
+        heard = _heard(heartbeats.load(db), now)
     with reading(log.engine) as db:
         behind = {name: waiting(db, name, cursors.get(name, 0)) for name in names}
     name = max(behind, key=lambda n: behind[n].rows, default="")
     if not name or not behind[name].rows:
-        return Check("worker", "ok", "nothing waits to be folded")
-    said = f"{sum(b.rows for b in behind.values()):,} rows wait to be folded, most of {name}"
+        return Check("worker", "ok", f"nothing waits to be folded; {heard}")
+    said = f"{sum(b.rows for b in behind.values()):,} rows wait to be folded, most of {name}; {heard}"
     first = behind[name].oldest
     late = first is not None and now - from_micros(first) > LONG_WAIT
     mend = "See that 'vigil serve' or 'vigil worker' runs, and look into its log" if late else ""
     return Check("worker", "fault" if late else "note", said, mend)
+
+
+def _heard(beat: Heartbeat | None, now: datetime) -> str:
+    """When the worker was last heard of, and when it last went round without a fault."""
+    if beat is None:
+        return "no worker was heard of yet"
+    told = f"the worker was heard of {_ago(beat.at, now)}"
+    if beat.last_round is None:
+        return f"{told}, and has not gone round without a fault since its start {_ago(beat.started_at, now)}"
+    return f"{told}, and went round {_ago(beat.last_round, now)}"
+
+
+def _ago(instant: int, now: datetime) -> str:
+    return f"{max((now - from_micros(instant)).total_seconds(), 0):,.0f} s ago"

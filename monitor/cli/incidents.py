@@ -97,12 +97,64 @@ def comment(out: Out, client: Client, incident_id: str, text: str) -> None:
     _do(out, client, incident_id, "comment", {"text": text})
 
 
+@on_service(incident, "reopen", example="vigil incident reopen INCIDENT_ID --note 'it is back'")
+@click.argument("incident_id")
+@_note
+def reopen(out: Out, client: Client, incident_id: str, note: str) -> None:
+    """Reopen: it was resolved too early. Needs a person's key."""
+    _do(out, client, incident_id, "reopen", {"note": note})
+
+
+@on_service(incident, "assign", example="vigil incident assign INCIDENT_ID ana")
+@click.argument("incident_id")
+@click.argument("person")
+def assign(out: Out, client: Client, incident_id: str, person: str) -> None:
+    """Say whose it is."""
+    _do(out, client, incident_id, "assign", {"to": person})
+
+
+@on_service(incident, "merge", example="vigil incident merge INCIDENT_ID OTHER_ID")
+@click.argument("incident_id")
+@click.argument("into")
+@_note
+def merge(out: Out, client: Client, incident_id: str, into: str, note: str) -> None:
+    """Say that it has the same cause as another live incident, and goes on in that. Needs a person's key."""
+    _do(out, client, incident_id, "merge", {"into": into, "note": note})
+
+
+@on_service(incident, "approve", example="vigil incident approve INCIDENT_ID 1")
+@click.argument("incident_id")
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--decline", is_flag=True, help="Say that it is not to be carried out.")
+@_note
+def approve(out: Out, client: Client, incident_id: str, number: int, decline: bool, note: str) -> None:
+    """Let what another person proposed be carried out, or not. Needs a person's key that may approve."""
+    _do(out, client, incident_id, "decline" if decline else "approve", {"number": number, "note": note})
+
+
+@on_service(
+    incident, "action",
+    example="vigil incident action INCIDENT_ID 'alert on new codes' --owner ana --due 2026-08-01 --check 2026-09-01",
+)  # fmt: skip
+@click.argument("incident_id")
+@click.argument("what")
+@click.option("--owner", required=True, help="Who does it.")
+@click.option("--due", required=True, metavar="DATE", help="Until when.")
+@click.option("--check", required=True, metavar="DATE", help="When somebody looks whether it worked.")
+def action(out: Out, client: Client, incident_id: str, what: str, owner: str, due: str, check: str) -> None:
+    """Plan a corrective action. Needs a person's key."""
+    _do(out, client, incident_id, "actions", {"what": what, "owner": owner, "due_at": due, "check_at": check})
+
+
 def _do(out: Out, client: Client, incident_id: str, verb: str, body: dict[str, Any]) -> None:
     """A late or repeated command changes nothing, and the service says why: no error."""
     answer = client.post(f"/v1/incidents/{incident_id}/{verb}", body)
     out.value(answer)
-    state = answer["incident"]["state"]
-    said = "done" if answer["changed"] else f"nothing changed ({answer['reason'].replace('_', ' ')})"
+    state = "being made again" if answer["incident"] is None else answer["incident"]["state"]
+    reason = answer["reason"].replace("_", " ")
+    said = f"nothing changed ({reason})"
+    if answer["changed"] or reason == "recorded":
+        said = "done" if reason == "done" else reason
     out.line(f"{incident_id}: {said}; it is {state}")
 
 

@@ -27,11 +27,15 @@ def _group(name: str, doc: str, example: str) -> click.Group:
     return group
 
 
+audit = _group("audit", "The audit trail: who did what. On the database itself.", "vigil audit verify")
 config = _group("config", "The settings in force.", "vigil config show")
 incident = _group("incident", "Incidents: list them, and say what was done.", "vigil incident list")
 erase = _group("erase", "Erasure: a person's right. On the database itself.", "vigil erase list --model credit")
 keys = _group("keys", "Keys: who may do what. On the database itself.", "vigil keys list")
 metrics = _group("metrics", "The metrics that Vigil measures.", "vigil metrics list")
 model = _group("model", "Models: declare, list, read.", "vigil model list")
+notify = _group("notify", "Notifications: try a channel, see what was sent.", "vigil notify test slack")
 retention = _group("retention", "What is kept how long. On the database itself.", "vigil retention show")
 reference = _group("reference", "The data that production is compared with.", "vigil reference load credit jan.parquet")
+silence = _group("silence", "Silences: for so long nobody is called.", "vigil silence list --state on")
+users = _group("users", "People: accounts to sign in with. On the database itself.", "vigil users list")

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import socket
 import sys
 import threading
-from contextlib import nullcontext, suppress
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 import structlog
-import uvicorn
 
 from monitor.addresses import without_password
-from monitor.cli.beside import ended, worker_beside
 from monitor.cli.command import on_machine
 from monitor.cli.failure import REFUSED, Failure
 from monitor.cli.out import Out
 from monitor.cli.root import vigil
 from monitor.logs import configure
+from monitor.memory import be_lean, settle
 from monitor.settings import Settings
 
+if TYPE_CHECKING:
+    from monitor.app import App
+
 GRACE = 10              # seconds that requests under way may still take once the service is told to stop
-LOOK_OFTEN = 0.1        # and how often one does that the service has started, on the same machine
 LOOK_EVERY = 1.0        # how often a worker of its own looks for new data, in seconds
 
 logger = structlog.get_logger("vigil")
-
-
-class _Server(uvicorn.Server):
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        settle()
-
-
-def settle() -> None:
-    """Let the garbage collector pass over what is there once a process has started, for it stays to the end: hundreds
-    of thousands of objects, to look through which stops every thread for a tenth of a second and more."""
-    import pyarrow  # not at the top: it is slow to load, and the command line has no need of it
-
-    pyarrow.array([0.0])        # loads what it may need, as pandas where that is installed
-    gc.collect()
-    gc.freeze()
 
 
 @on_machine(vigil, "serve", example="VIGIL_PORT=8080 vigil serve")
@@ -51,9 +36,17 @@ def serve(out: Out, settings: Settings) -> None:
 
     It stops in order at SIGTERM or Ctrl-C, with exit code 0.
     """
+    import uvicorn  # not at the top: a worker has no need of it
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            settle()
+
     configure(settings.log_level, settings.log_format)
+    be_lean()
     # The factory by its name: the command line is below the API and imports nothing of it.
-    server = _Server(
+    server = Server(
         uvicorn.Config(
             "api.server:create",
             factory=True,
@@ -67,38 +60,48 @@ def serve(out: Out, settings: Settings) -> None:
     )
     listener = bind(settings.host, settings.port)
     signal.signal(signal.SIGTERM, lambda *_: None)     # what uvicorn hands back to once it has stopped
-    with suppress(KeyboardInterrupt), worker_beside() if settings.worker == "process" else nullcontext():
+    with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     if not server.started:
         raise Failure("the service could not be started", "The lines above say why; 'vigil doctor' may say more")
 
 
 @on_machine(vigil, "worker", example="VIGIL_WORKER=none vigil serve & vigil worker")
-@click.option("--beside", is_flag=True, hidden=True, help="End with the service that holds the other end of stdin.")
+@click.option("--beside", is_flag=True, hidden=True, help="Heed the service that holds the other end of stdin.")
 def worker(out: Out, settings: Settings, beside: bool) -> None:
-    """Fold and judge in a process of its own, beside a service with VIGIL_WORKER=none.
+    """Fold and judge in a process of its own, for services with VIGIL_WORKER=none.
 
-    One worker for a database. It stops in order at SIGTERM or Ctrl-C, with exit code 0.
+    One worker at a time works on a database: a second one stands by, and takes over when the first ends. It stops in
+    order at SIGTERM or Ctrl-C, with exit code 0.
     """
     from monitor.app import App  # not at the top: what needs no worker need not wait for all of it
+    from monitor.worker.beside import heed
 
     configure(settings.log_level, settings.log_format)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    if beside:
-        ended(sys.stdin.buffer, stop)
+        # Beside a service it ends when that does, which first answers what is under way, though both are told at once.
+        signal.signal(number, signal.SIG_IGN if beside else lambda *_: stop.set())
     app = App(settings)
-    app.thread.start()
+    app.start_worker()
     settle()
     logger.info("worker started", database=settings.shown()["database_url"])
+    if beside:
+        heed(sys.stdin.fileno(), app.thread.wake, stop)
+        stop.wait()
+    else:
+        _look(app, stop)
+    app.stop()
+
+
+def _look(app: App, stop: threading.Event) -> None:
+    """Wake the worker when the log has grown, for no service tells it."""
     seen: dict[str, int] = {}
-    while not stop.wait(LOOK_OFTEN if beside else LOOK_EVERY):
+    while not stop.wait(LOOK_EVERY):
         head = app.log.head()
         if head != seen:
             seen = head
             app.thread.wake()
-    app.stop()
 
 
 @on_machine(vigil, "migrate", example="vigil migrate")

@@ -17,6 +17,7 @@ import msgspec
 from monitor.codecs.columns import ENVELOPE_KEYS
 
 MOST_FIELDS = 1_000     # of a shape that is worth a struct
+_FEW = 16               # rows that are sooner taken apart one after the other
 _KEPT = 4               # shapes that are tried in turn, the last one first
 
 Shape = tuple[tuple[str, tuple[str, ...] | None], ...]      # a row's fields in order; those of an object, or None
@@ -113,6 +114,10 @@ def _columns(shape: Shape, rows: list[Any]) -> tuple[Lists, int]:
 
 
 def _apart(names: list[str], rows: list[Any]) -> Lists:
-    """Row by row into one list and then apart by stride: each row is visited once while it is in the cache."""
-    flat = list(chain.from_iterable(map(msgspec.structs.astuple, rows)))
+    """A column of each field. Of many rows by way of one list, apart by stride, so that each row is visited once
+    while it is in the cache."""
+    values = map(msgspec.structs.astuple, rows)
+    if len(rows) <= _FEW:
+        return {name: list(column) for name, column in zip(names, zip(*values, strict=True), strict=True)}
+    flat = list(chain.from_iterable(values))
     return {name: flat[i :: len(names)] for i, name in enumerate(names)}

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from monitor.batch import Batch, Kind
 from monitor.codecs.columns import MAX_CELLS, Columns
-from monitor.codecs.numbers import finite, numbers
+from monitor.codecs.numbers import finite, many_numbers, numbers
 from monitor.codecs.refusals import Mistyped, Refusals
 from monitor.codecs.scores import class_scores, rankings, scores, vectors
 from monitor.codecs.texts import MAX_TEXT, categories, texts
@@ -120,9 +120,11 @@ class _Typing:
         self.typed |= {"prediction_id": ids, "timestamp": times}
 
     def prediction(self) -> None:
+        said = "role" in self.left
         role = self.filled("role", "champion")
-        known = pc.is_in(role, pa.array(ROLES))
-        self.refusals.where(pc.invert(known), "role", f"is unknown; send one of {', '.join(ROLES)}")
+        if said:
+            known = pc.is_in(role, pa.array(ROLES))
+            self.refusals.where(pc.invert(known), "role", f"is unknown; send one of {', '.join(ROLES)}")
         version = self.filled("model_version", "unversioned")
         self.typed |= {"model_version": version, "role": role}
         self.always |= {"model_version", "role"}
@@ -174,11 +176,17 @@ class _Typing:
         self.optional("final_decision", self.label)
 
     def inputs(self) -> None:
-        for name, kind in self.schema.features.items():
-            wire = f"features.{name}"
+        wires = {f"features.{name}": kind for name, kind in self.schema.features.items()}
+        sent = {w: self.left[w] for w, kind in wires.items() if kind == "numeric" and w in self.left}
+        read = many_numbers(sent, self.n)
+        self.always |= wires.keys()
+        for wire, kind in wires.items():
+            if wire in read:
+                del self.left[wire]
+                self.typed[wire] = read[wire]
+                continue
             if wire not in self.left:
                 self.absent.append(wire)
-            self.always.add(wire)
             if kind == "numeric":
                 found = numbers(self.values(wire), wire, self.mistyped)
             elif size := dimensions(kind):

@@ -1,6 +1,6 @@
 """Columns of a batch in less room and without loss, for the log.
 
-- a float column whose values are decimals of few places (``12``, ``0.25``) as whole numbers and a power of ten
+- a float column of many rows, all decimals of few places (``12``, ``0.25``), as whole numbers and a power of ten
 - indices of a dictionary in as few bytes as it has words for
 - ids that are UUIDs as their 16 bytes
 - ``row``, where it counts from 0, not at all
@@ -21,6 +21,7 @@ from monitor.codecs import uuids
 _KEY, _ROW = b"packed", b"row"
 _INTS = [(kind, np.iinfo(kind).min, np.iinfo(kind).max) for kind in (np.int8, np.int16, np.int32)]
 _PLACES = range(5)
+_FEW = 100              # rows up to which floats stay as they are: a look at them costs more than their bytes
 _PROBED = 64            # values of a column that are looked at before all are
 _AT_ONCE = 2**18        # values of columns that are looked at together: few calls, and what fits the cache
 
@@ -89,7 +90,7 @@ def _decimals(batch: pa.RecordBatch) -> dict[str, tuple[bytes, pa.Array]]:
     arrays = {f.name: a for f, a in zip(batch.schema, batch.columns, strict=True) if f.type == pa.float64()}
     names, found = list(arrays), dict[str, tuple[bytes, pa.Array]]()
     step = max(1, _AT_ONCE // batch.num_rows)
-    for start in range(0, len(names), step):
+    for start in range(0, len(names) if batch.num_rows > _FEW else 0, step):
         found |= _of_some({name: arrays[name] for name in names[start : start + step]})
     return found
 

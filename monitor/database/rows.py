@@ -111,7 +111,7 @@ def next_numbers(db: Connection, column: Column[int], n: int) -> list[int]:
     if db.dialect.name == "postgresql":
         sequence = f"nextval(pg_get_serial_sequence('{table}', '{column.name}'))"
         return list(db.execute(text(f"SELECT {sequence} FROM generate_series(1, :n)"), {"n": n}).scalars())
-    last = db.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :table"), {"table": table}).scalar() or 0
+    last = db.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).scalar() or 0
     return list(range(last + 1, last + n + 1))
 
 

@@ -34,7 +34,7 @@ def listen(engine: Engine, durable: bool) -> None:
             f"busy_timeout={_PATIENCE}",        # first, as the next waits for others too
             "journal_mode=WAL",
             f"synchronous={'FULL' if durable else 'NORMAL'}",
-            "cache_size=-32000",
+            "cache_size=-8000",
             "temp_store=MEMORY",
             "foreign_keys=ON",
             # Nothing is deleted from the log but by retention and erasure, and then it is to be gone.

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import vl_convert
-
 from monitor.export.words import quantity
 
 WIDTH, HEIGHT = 190, 44
@@ -52,6 +50,8 @@ def trend(title: str, unit: str, steps: Sequence[Mapping[str, Any]]) -> str | No
             "invalid": "break-paths-show-path-domains",
         },
     }
+    import vl_convert  # large, and needed for the pack alone
+
     return _in_page(vl_convert.vegalite_to_svg(spec), f"{title}: {_said(unit, steps)}")
 
 

@@ -102,6 +102,7 @@ def _incident(i: Incident) -> dict[str, Any]:
     told = (
         "id", "title", "severity", "state", "started_at", "opened_at", "acknowledged_at", "recovered_at", "resolved_at",
         "resolved_by", "closed_at", "assignee", "disposition", "root_cause", "reopenings", "recurrence_of",
+        "merged_into",
     )  # fmt: skip
     return {
         "model": i.fingerprint.model,

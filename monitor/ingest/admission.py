@@ -45,12 +45,13 @@ class Admission:
         self._asked: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def peek(self, model: str) -> Mapping[str, FeatureType] | None:
-        """What ``admit`` would return, where that is known without asking the databases."""
+    def peek(self, model: str, *, declared: bool = False) -> Mapping[str, FeatureType] | None:
+        """What ``admit`` would return, where that is known without asking the databases. ``declared``: the model's
+        declaration names its features, so that those of a reference do not matter."""
         known = self._standing.get(model)
         if known is None or known.behind + self._since[model] > self.most:
             return None
-        if not known.features:          # its reference may have been folded this very moment
+        if not known.features and not declared:         # its reference may have been folded this very moment
             return None
         now = time.monotonic()
         age = now - known.read_at

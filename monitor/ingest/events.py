@@ -132,7 +132,7 @@ class EventIntake:
         for model in models:
             try:
                 who.require("ingest", model)
-                if self.admission.peek(model) is None:
+                if self.admission.peek(model, declared=True) is None:
                     await asyncio.to_thread(self.admission.admit, model)
             except (Overloaded, Forbidden) as error:
                 found[model] = error

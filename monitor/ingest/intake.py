@@ -126,6 +126,11 @@ class Intake:
             return latest, known_before[2]
         return latest, ModelSpec.from_dict(latest.body)
 
+    def names_features(self, model: str) -> bool:
+        """Whether the model's declaration is known to name its features, as it stood a moment ago."""
+        known = self._known.get(model)
+        return known is not None and bool(known[2].features)
+
     def forget(self, model: str) -> None:
         """Look at the model's declaration anew with its next batch: a new one was made."""
         self._known.pop(model, None)

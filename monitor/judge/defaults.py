@@ -15,6 +15,7 @@ from detectors.scope import Scope
 from detectors.summaries.grids import CategoryGrid
 from detectors.summaries.space import Column
 from monitor.model import Limit, ModelSpec, MonitorSpec
+from monitor.model.monitors import id_of
 
 DRIFT = 0.025               # Jensen-Shannon distance, base 2; a shift by 0.1 deviations is 0.04 (docs/alarms.md)
 PERFORMANCE_FALL = 0.05     # of ROC AUC and accuracy, below the reference
@@ -119,7 +120,7 @@ def _monitor(
 ) -> MonitorSpec:
     length: timedelta = getattr(spec.windows, window)
     return MonitorSpec(
-        id=f"{metric}/{scope.text}",
+        id=id_of(metric, scope),
         metric=metric,
         scope=scope,
         window=length,

@@ -30,6 +30,23 @@ def judge(
     return [_verdict(m, p, baseline, adjusted.get(m.id), settled) for m, p in pairs]
 
 
+def in_force(monitor: MonitorSpec, baseline: Reading) -> Limit | None:
+    """What a monitor allows in the metric's own units; ``None`` where that is relative to an unknown value.
+
+    >>> from datetime import timedelta
+    >>> from detectors.scope import Scope
+    >>> limit = Limit(high=0.05)
+    >>> monitor = MonitorSpec("m", "missing_rate", Scope(), timedelta(days=1), limit, limit, relative_to="reference")
+    >>> in_force(monitor, {("missing_rate", "model"): 0.25}).high, in_force(monitor, {})
+    (0.3, None)
+    """
+    shift = _shift(monitor, baseline)
+    if shift is None:
+        return None
+    low, high = (None if end is None else end + shift for end in (monitor.breach.low, monitor.breach.high))
+    return Limit(low=low, high=high)
+
+
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Adjusted p-values, in the given order.
 
@@ -60,15 +77,16 @@ def _adjusted(pairs: Sequence[tuple[MonitorSpec, MetricPoint]]) -> dict[str, flo
 def _verdict(
     monitor: MonitorSpec, point: MetricPoint, baseline: Mapping[tuple[str, str], float], p: float | None, settled: bool
 ) -> Verdict:
-    limit = monitor.breach
-    shift = 0.0
-    if monitor.relative_to == "reference":
-        known = baseline.get((monitor.metric, monitor.scope.text))
-        if known is None:
-            return Verdict(monitor.id, point, VerdictKind.UNKNOWN, Reason.NO_REFERENCE.value, None, monitor.severity)
-        shift = known
+    shift = _shift(monitor, baseline)
+    if shift is None:
+        return Verdict(monitor.id, point, VerdictKind.UNKNOWN, Reason.NO_REFERENCE.value, None, monitor.severity)
     kind, reason = _compare(monitor, point, shift, p, settled)
-    return Verdict(monitor.id, point, kind, reason, _shown(limit, shift, point), monitor.severity)
+    return Verdict(monitor.id, point, kind, reason, _shown(monitor.breach, shift, point), monitor.severity)
+
+
+def _shift(monitor: MonitorSpec, baseline: Mapping[tuple[str, str], float]) -> float | None:
+    """What a monitor's limits are counted from; ``None`` where that is not known."""
+    return baseline.get((monitor.metric, monitor.scope.text)) if monitor.relative_to == "reference" else 0.0
 
 
 def _compare(

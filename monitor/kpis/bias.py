@@ -1,7 +1,7 @@
 """KPIs of bias: findings closed, how long that took, how often they arise, and how often anyone looked.
 
-A bias finding is a fairness incident that was neither a drill nor a false positive. It is closed when its incident is,
-and the signal had recovered by then: its re-test passed.
+A bias finding is a fairness incident that was neither a drill nor a false positive. It is closed when its incident is
+closed with a passing re-test, or with a risk acceptance that a second person signed, until that expires.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from incidents.commands import Disposition
 from incidents.figures import Cohort, Figure, durations
-from incidents.incident import Incident
-from incidents.times import APART
+from incidents.incident import APART, Incident
+from incidents.times import finding_closed
 from incidents.verdict import Kind
 from monitor.kpis.kpi import Kpi, Part, count, missing, ratio, spread
 from monitor.kpis.periods import Period, model_quarters
@@ -22,24 +22,28 @@ AGES = ((0, 30), (30, 90))     # days since opening: the steps in which the agei
 
 
 def closed_at(finding: Incident) -> datetime | None:
-    """When a finding was closed with a passing re-test; closing without one closes no finding."""
-    return finding.closed_at if finding.recovered_at is not None else None
+    """When a finding was closed, whether or not its acceptance has expired since; closing without a passing re-test or
+    a signed acceptance closes no finding."""
+    stretch = finding_closed(finding)
+    return None if stretch is None else stretch.start
 
 
 def findings_closed(records: Records, part: Period) -> Kpi:
     opened, closed = _cohort(records, part, "opened"), _cohort(records, part, "closed")
-    findings = [i for i in records.kept(Kind.FAIRNESS) if i.disposition not in APART]
+    findings = [i for i in records.kept(Kind.FAIRNESS) if i.is_finding]
     before = [i for i in findings if _open_at(i, part.start)]
-    untested = [i for i in findings if part.holds(i.closed_at) and i.recovered_at is None]
-    ids = [i.id for i in (*before, *opened.members)]
+    accepted = [i for i in closed.members if _by_acceptance(i)]
+    expired = [i for i in findings if part.holds(_expired_at(i))]
+    ids = list(dict.fromkeys(i.id for i in (*before, *opened.members, *expired)))
     return Kpi(
         "bias_findings_closed",
         ratio(len(closed.members), len(ids), ids, "no_findings", opened.excluded),
         (
             Part("closed", "Closed in the period", "count", count(closed.members, closed.excluded)),
+            Part("closed_by_acceptance", "Of these by a signed risk acceptance", "count", count(accepted)),
             Part("open_at_start", "Open at the start", "count", count(before)),
             Part("opened", "Opened in the period", "count", count(opened.members, opened.excluded)),
-            Part("closed_without_retest", "Closed without a passing re-test (still open)", "count", count(untested)),
+            Part("acceptance_expired", "Open again, for their acceptance expired", "count", count(expired)),
             Part("open_at_end", "Open at the end", "count", count([i for i in findings if _open_at(i, part.end)])),
         ),
     )
@@ -48,7 +52,7 @@ def findings_closed(records: Records, part: Period) -> Kpi:
 def closure_time(records: Records, part: Period) -> Kpi:
     cohort = _cohort(records, part, "closed")
     taken = durations(cohort, lambda i: None if (end := closed_at(i)) is None else end - i.opened_at, "still_open")
-    left = [i for i in records.kept(Kind.FAIRNESS) if i.disposition not in APART and _open_at(i, part.end)]
+    left = [i for i in records.kept(Kind.FAIRNESS) if i.is_finding and _open_at(i, part.end)]
     ages = []
     for low, high in AGES:
         aged = [i for i in left if low <= (part.end - i.opened_at).days < high]
@@ -146,6 +150,17 @@ def _start(finding: Incident) -> datetime:
     return finding.opened_at
 
 
+def _by_acceptance(finding: Incident) -> bool:
+    passed, end = finding.retest_passed_at, closed_at(finding)
+    return end is not None and (passed is None or passed > end)
+
+
+def _expired_at(finding: Incident) -> datetime | None:
+    stretch = finding_closed(finding)
+    return None if stretch is None else stretch.end
+
+
 def _open_at(finding: Incident, at: datetime) -> bool:
-    end = closed_at(finding)
-    return finding.opened_at < at and (end is None or end >= at)
+    """Just before ``at``: what was closed at that very instant was still open."""
+    end, again = closed_at(finding), _expired_at(finding)
+    return finding.opened_at < at and (end is None or end >= at or (again is not None and again < at))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.kpis import bias, response, watching
+from monitor.kpis import actions, bias, response, watching
 from monitor.kpis.definitions import DEFINITIONS, LATER
 from monitor.kpis.kpi import Kpi, missing
 from monitor.kpis.periods import Period
@@ -28,6 +28,7 @@ def compute(records: Records, period: Period) -> list[Kpi]:
         watching.drift_handled(records, part),
         watching.coverage(records, part),
         watching.noise(records, part),
+        actions.effective(records, part),
     ]
     by_id = {k.id: k for k in found}
     return [by_id[id_] if id_ in by_id else _later(id_, records) for id_ in DEFINITIONS]

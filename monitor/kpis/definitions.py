@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-VERSION = 1     # raised when what a figure means changes
+VERSION = 2     # raised when what a figure means changes
 
 
 class Definition(NamedTuple):
@@ -20,9 +20,10 @@ def _define(title: str, unit: str, *text: str) -> Definition:
 DEFINITIONS = {
     "bias_findings_closed": _define(
         "Bias findings closed", "ratio",
-        "Fairness incidents closed in the period with a passing re-test, out of those open at its start or opened",
-        "in it. False positives and drills are left out. A risk acceptance cannot be recorded yet, and closes",
-        "none.",
+        "Bias findings closed in the period, out of those open at its start, opened in it, or open again in it. A",
+        "finding is a fairness incident that was neither a drill nor a false positive. It is closed when its incident",
+        "is closed with a passing re-test (the whole interval within the limit in force when it opened), or with a",
+        "risk acceptance signed by a second person, counted apart; once that expires it is open again.",
     ),
     "bias_closure_time": _define(
         "Bias closure time", "seconds",
@@ -52,7 +53,7 @@ DEFINITIONS = {
         "Mean time to resolve (MTTR)", "seconds",
         "Mean of the final resolution minus the first opening (the customer's view), of the incidents resolved in",
         "the period; beside it the sum of the stretches in which they were open (the work's view), and the cohort",
-        "opened in the period. Drills and false positives are shown apart.",
+        "opened in the period. Drills, false positives and incidents merged into another are shown apart.",
     ),
     "mttd": _define(
         "Mean time to detect (MTTD)", "seconds",
@@ -66,7 +67,8 @@ DEFINITIONS = {
     ),
     "mtbf": _define(
         "Mean time between failures (MTBF)", "seconds",
-        "Uptime over failures; a failure is an incident of severity critical. Null with fewer than two failures,",
+        "Uptime over failures; a failure is an incident of severity critical, once where incidents were merged. Null",
+        "with fewer than two failures,",
         "and while no probe tells the uptime.",
     ),
     "sla_uptime": _define(
@@ -77,7 +79,8 @@ DEFINITIONS = {
         "Drift alerts handled", "ratio",
         "Drift incidents to which a person gave a disposition in the period (true drift, accepted, false",
         "positive), over those opened in it: above 1 where a backlog was worked off. Resolved by itself without a",
-        "person is not handled.",
+        "person is not handled, nor is a disposition that awaits a second person. Drills, and incidents merged into",
+        "another, are left out.",
     ),
     "audit_closure_time": _define(
         "Audit closure time", "seconds", "Median of closed minus raised, of the audit findings closed in the period.",
@@ -94,7 +97,9 @@ DEFINITIONS = {
         "period's end, out of all live models in scope.",
     ),
     "corrective_actions_effective": _define(
-        "Corrective actions effective", "ratio", "Effectiveness checks passed out of those due in the period.",
+        "Corrective actions effective", "ratio",
+        "Effectiveness checks passed out of those due in the period; beside it the actions overdue at its end, and the",
+        "incidents opened in it that came back within 90 days.",
     ),
     "capture_ratio": _define(
         "Capture ratio", "ratio",
@@ -102,8 +107,9 @@ DEFINITIONS = {
     ),
     "noise": _define(
         "Noise", "ratio",
-        "False positives out of the incidents closed in the period; beside it incidents opened per model-week, by",
-        "kind of monitor. The reader of this one is the person who is paged.",
+        "False positives out of the incidents closed in the period, without drills and those merged into another;",
+        "beside it incidents opened per model-week, by kind of monitor. The reader of this one is the person who is",
+        "paged.",
     ),
 }  # fmt: skip
 
@@ -114,6 +120,5 @@ LATER = {
     "audit_closure_time": ("no_records", "The register of audit findings comes with a later release."),
     "model_rollback_rate": ("no_deployments", "The register of deployments comes with a later release."),
     "model_update_cadence": ("no_deployments", "The register of deployments comes with a later release."),
-    "corrective_actions_effective": ("no_records", "The register of corrective actions comes with a later release."),
     "capture_ratio": ("no_counter", "No gateway's or service's own counter of predictions is given."),
 }

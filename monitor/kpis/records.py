@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from incidents.commands import Clock
 from incidents.figures import Cohort
-from incidents.incident import Incident, Interval, State
+from incidents.incident import Action, Incident, Interval, State
 from incidents.verdict import Kind
 from monitor.kpis.periods import Period
 
@@ -133,23 +133,37 @@ def as_of(incident: Incident, now: datetime) -> Incident:
     is no time that its event times could be compared with.
     """
 
+    if incident.updated_at <= now:
+        return incident
+
     def seen(at: datetime | None) -> datetime | None:
         return at if at is not None and at <= now else None
 
     resolved, closed, disposed = seen(incident.resolved_at), seen(incident.closed_at), seen(incident.disposed_at)
+    acknowledged, accepted = seen(incident.acknowledged_at), incident.acceptance
     state = incident.state
-    if incident.closed_at is not None and closed is None:
-        state = State.RESOLVED
-    if incident.resolved_at is not None and resolved is None:
-        state = State.OPEN if seen(incident.acknowledged_at) is None else State.ACKNOWLEDGED
+    if closed != incident.closed_at or resolved != incident.resolved_at:
+        live = State.OPEN if acknowledged is None else State.ACKNOWLEDGED
+        state = State.RESOLVED if resolved else live
     return replace(
         incident,
         state=state,
-        acknowledged_at=seen(incident.acknowledged_at),
+        acknowledged_at=acknowledged,
         resolved_at=resolved,
         resolved_by=incident.resolved_by if resolved else None,
         closed_at=closed,
+        merged_into=incident.merged_into if closed else None,
         disposed_at=disposed,
         disposition=incident.disposition if disposed else None,
+        retests=tuple(r for r in incident.retests if r.at <= now),
+        acceptance=accepted if accepted is not None and accepted.at <= now else None,
+        actions=tuple(_action_as_of(a, now) for a in incident.actions),
         live=tuple(Interval(i.start, seen(i.end)) for i in incident.live if i.start <= now),
     )
+
+
+def _action_as_of(action: Action, now: datetime) -> Action:
+    done, checked = action.completed_at, action.checked_at
+    if done is not None and done > now:
+        return replace(action, completed_at=None, checked_at=None, effective=None)
+    return replace(action, checked_at=None, effective=None) if checked is not None and checked > now else action

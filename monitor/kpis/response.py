@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from incidents.commands import Clock, Disposition
 from incidents.figures import Figure
-from incidents.incident import Incident, ResolvedBy
-from incidents.times import APART, Response, Summary, summarise
+from incidents.incident import APART, Incident, ResolvedBy
+from incidents.times import Response, Summary, summarise
 from incidents.verdict import Severity
 from monitor.kpis.kpi import Kpi, Part, count, missing, noting, spread
 from monitor.kpis.periods import Period
@@ -72,6 +72,7 @@ def resolve_time(t: Times) -> Kpi:
         Part("apart", f"{title}, shown apart, mean", "seconds", s.apart[disposition].mean, disposition.value)
         for disposition, title in _APART.items()
     ]
+    parts.append(Part("merged", "Merged into another, shown apart", "count", count(s.merged)))
     return Kpi("mttr", noting(s.resolve_of_resolved.mean, t.resolved), tuple(parts))
 
 
@@ -104,4 +105,5 @@ def between_failures(t: Times) -> Kpi:
 
 
 def _failure(incident: Incident) -> bool:
-    return incident.severity is Severity.CRITICAL and incident.disposition not in APART
+    counted = incident.merged_into is None and incident.disposition not in APART
+    return counted and incident.severity is Severity.CRITICAL

@@ -22,8 +22,9 @@ def drift_handled(records: Records, part: Period) -> Kpi:
     backlog = [
         i
         for i in records.kept(Kind.DRIFT)
-        if i.opened_at < part.end and (i.disposed_at is None or i.disposed_at >= part.end)
+        if i.opened_at < part.end and (i.disposed_at is None or i.disposed_at >= part.end) and i.merged_into is None
     ]
+    dispositions = [d for d in Disposition if d is not Disposition.DRILL]
     ids = [i.id for i in handled.members]
     return Kpi(
         "drift_alerts_handled",
@@ -32,6 +33,11 @@ def drift_handled(records: Records, part: Period) -> Kpi:
             Part("handled", "Handled in the period", "count", count(handled.members, handled.excluded)),
             Part("opened", "Opened in the period", "count", count(opened.members, opened.excluded)),
             Part("backlog", "Without a disposition at the end", "count", count(backlog)),
+            *(
+                Part("disposition", "Handled, by what it was", "count", count(found), d.value)
+                for d in dispositions
+                if (found := [i for i in handled.members if i.disposition is d])
+            ),
         ),
     )
 
@@ -49,7 +55,7 @@ def coverage(records: Records, part: Period) -> Kpi:
 
 def noise(records: Records, part: Period) -> Kpi:
     closed = records.cohort("closed", part, lambda i: i.closed_at)
-    closed = closed.without(["drill" if i.disposition is Disposition.DRILL else "" for i in closed.members])
+    closed = closed.without([_no_alert(i) for i in closed.members])
     false = sum(i.disposition is Disposition.FALSE_POSITIVE for i in closed.members)
     weeks = sum((life.end - life.start for life in records.lives(part).values()), timedelta()) / WEEK
     opened = records.cohort("opened", part, lambda i: i.opened_at)
@@ -70,6 +76,12 @@ def _weekly(found: tuple[Incident, ...], weeks: float, excluded: Mapping[str, in
 
 
 def _drift(records: Records, part: Period, when: Callable[[Incident], datetime | None]) -> Cohort:
-    """Drift incidents, drills left out."""
+    """Drift incidents; without drills, and without those that are handled where they go on."""
     found = records.cohort("", part, when, Kind.DRIFT)
-    return found.without(["drill" if i.disposition is Disposition.DRILL else "" for i in found.members])
+    return found.without([_no_alert(i) for i in found.members])
+
+
+def _no_alert(incident: Incident) -> str:
+    if incident.merged_into is not None:
+        return "merged"
+    return "drill" if incident.disposition is Disposition.DRILL else ""

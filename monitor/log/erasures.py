@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from detectors.scope import rfc3339
+from monitor.log.audit import note
 from monitor.log.tables import batches, metadata
 from monitor.times import from_micros
 
@@ -88,6 +89,7 @@ def ask(db: Connection, model: str, of: Of, name: str, at: int, by: str, reason:
     key = db.execute(select(erasures.c.key).order_by(erasures.c.at).limit(1)).scalar() or secrets.token_bytes(32)
     new = Erasure(secrets.token_hex(12), model, of, key, hashed(key, of, name), _head(db, model), at, by, reason)
     db.execute(insert(erasures).values(asdict(new)))
+    note(db, at, {"id": by}, "erasure.ask", model, None, {"id": new.id, "of": of, "reason": reason}, "erasures")
     return new
 
 

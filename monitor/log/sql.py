@@ -11,7 +11,9 @@ from sqlalchemy import Connection, CursorResult, Engine, Select, Table, func, in
 from monitor.batch import Kind
 from monitor.database import add_days, reading, writing
 from monitor.database.days import day_of
+from monitor.log import audit
 from monitor.log.append import SEGMENT, append
+from monitor.log.notifications import notifications
 from monitor.log.port import Command, Declaration, Part, Segment, Tick
 from monitor.log.tables import batches, commands, declarations, protected_segments, rejects, segments, ticks
 from monitor.log.waiting import between, heads
@@ -99,6 +101,9 @@ class SqlLog:
         with writing(self.engine) as db:
             row = {name: getattr(command, name) for name in _COMMAND_COLUMNS}
             seq = _inserted(db.execute(insert(commands).values(**row)))
+            done = {k: v for k, v in command.body.items() if k != "command" and v not in (None, "")}
+            what, of = f"incident.{command.body.get('command')}", command.incident or command.model
+            audit.note(db, command.at, command.actor, what, of, None, {"seq": seq, **done}, "commands")
         return Command(**row, seq=seq)
 
     def commands(self, model: str, after: int = 0) -> list[Command]:
@@ -117,6 +122,20 @@ class SqlLog:
         with reading(self.engine) as db:
             return [Tick(**row) for row in db.execute(query).mappings()]
 
+    def lane_ends(self, model: str) -> tuple[int, int]:
+        """The last numbers of a model's commands and ticks, 0 where there are none."""
+        with reading(self.engine) as db:
+            ends = [db.execute(select(func.max(t.c.seq)).where(t.c.model == model)).scalar() for t in (commands, ticks)]
+        return ends[0] or 0, ends[1] or 0
+
+    def model_of(self, incident: str) -> str | None:
+        """The model of an incident that somebody was told of, or gave a command to."""
+        known = [
+            select(t.c.model).where(t.c.incident == incident).limit(1) for t in (notifications, commands) if incident
+        ]
+        with reading(self.engine) as db:
+            return next((name for query in known if (name := db.execute(query).scalar()) is not None), None)
+
     def declare(self, model: str, at: int, by: str, body: dict[str, Any]) -> Declaration:
         """Record a declaration as the model's next version; the same body again is the version that stands."""
         with writing(self.engine) as db:
@@ -129,6 +148,8 @@ class SqlLog:
             else:
                 new = replace(last, version=last.version + 1, at=at, by=by, body=body)
             db.execute(insert(declarations).values(asdict(new)))
+            before = None if last is None else {"version": last.version}
+            audit.note(db, at, {"id": by}, "model.declare", model, before, {"version": new.version}, "declarations")
         return new
 
     def declaration(self, model: str, version: int | None = None) -> Declaration | None:

@@ -59,6 +59,16 @@ def add_fold(page: Page, snapshot: Snapshot) -> None:
         page.add("stream_signals_total", count, names[model], stream)
 
 
+def add_worker(page: Page, snapshot: Snapshot) -> None:
+    """What the worker last said of itself, in whichever process it runs: where that has ended, it only grows old."""
+    beat = snapshot.heartbeat
+    if beat is None:
+        return
+    page.add_histogram("fold_duration_seconds", [(str(bound), int(n)) for bound, n in beat.buckets], beat.seconds)
+    if beat.last_round is not None:
+        page.add("worker_last_round_timestamp_seconds", beat.last_round / 1e6)
+
+
 def add_backlog(page: Page, backlog: Mapping[str, Waiting], now: int) -> None:
     """What is durable and waits for the fold."""
     for model, behind in backlog.items():

@@ -6,10 +6,11 @@ known beforehand: models, features, protected attributes, metrics. Groups of peo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Name:
     """One family of series; ``labels`` in the order in which values are given."""
 
     name: str
-    type: Literal["counter", "gauge"]
+    type: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ("model",)
 
@@ -108,11 +109,31 @@ NAMES: tuple[Name, ...] = (
     _gauge("kpi_unknown", "1 for a KPI of the quarter that has no value, by reason.", "kpi", "clock", "reason"),
     _gauge("kpi_records", "Records that a KPI of the quarter stands on.", "kpi", "clock"),
     _gauge("kpi_period_start_timestamp_seconds", "Start of the quarter that the KPIs are of.", "clock"),
+    Name("vigil_notices_to_relay", "gauge", "Notices in the state that wait to be taken over into the log.", ()),
+    _gauge("notifications", "Notifications, by what became of them.", "channel", "state"),
+    _counter("notification_attempts", "Attempts to send a notification.", "channel"),
+    _gauge(
+        "notification_oldest_due_seconds", "Age of the oldest notification that is due and waits to be sent.", "channel"
+    ),
+    _gauge(
+        "notifier_last_round_timestamp_seconds", "When relay and delivery last went round without a fault.", "part"
+    ),
+    _gauge("stalled", "1 where evaluation, relay or delivery stands still: the dead man's switch.", "part"),
+    _gauge("silences_active", "Silences and maintenance windows that are on.", "kind"),
     Name(
         "vigil_worker_last_round_timestamp_seconds", "gauge",
-        "When the embedded worker last went round without a fault.", (),
+        "When the worker last went round without a fault.", (),
+    ),
+    Name(
+        "vigil_fold_duration_seconds", "histogram",
+        "Time to fold a batch and to judge the windows that it closes.", (),
     ),
 )  # fmt: skip
+
+
+_FAMILIES: dict[str, Callable[..., Metric]] = {
+    "counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily,
+}  # fmt: skip
 
 
 class Page:
@@ -127,9 +148,15 @@ class Page:
         assert isinstance(family, CounterMetricFamily | GaugeMetricFamily)
         family.add_metric(labels, value)
 
+    def add_histogram(self, name: str, buckets: Sequence[tuple[str, int]], total: float) -> None:
+        """The one histogram of ``vigil_<name>``: its cumulative buckets, each by its upper bound, and the sum."""
+        family = self._families[f"vigil_{name}"]
+        assert isinstance(family, HistogramMetricFamily)
+        family.add_metric((), buckets, total)
+
     def families(self) -> list[Metric]:
         return list(self._families.values())
 
 
 def _family(n: Name) -> Metric:
-    return (CounterMetricFamily if n.type == "counter" else GaugeMetricFamily)(n.name, n.help, labels=n.labels)
+    return _FAMILIES[n.type](n.name, n.help, labels=n.labels)

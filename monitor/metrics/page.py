@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -14,25 +13,25 @@ from sqlalchemy import Engine
 from monitor.clock import Now
 from monitor.database import reading
 from monitor.log.port import Declaration
-from monitor.metrics.figures import add_backlog, add_fold, add_incidents, add_model, add_windows
+from monitor.metrics.delivery import add_delivery
+from monitor.metrics.figures import add_backlog, add_fold, add_incidents, add_model, add_windows, add_worker
 from monitor.metrics.lanes import backlog, declared
 from monitor.metrics.names import Page
 from monitor.metrics.process import Instruments
 from monitor.metrics.quarter import Review, add_kpis, quarters
 from monitor.metrics.snapshot import read
 from monitor.model import ModelSpec
+from monitor.store import outbox
 from monitor.times import to_micros
 
 
 class Metrics:
     """A registry of its own: the process's instruments, and a collector that reads the state at the scrape."""
 
-    def __init__(
-        self, log: Engine, state: Engine, now: Now, last_round: Callable[[], datetime | None], review: Review
-    ) -> None:
+    def __init__(self, log: Engine, state: Engine, now: Now, review: Review) -> None:
         self.registry = CollectorRegistry()
         self.process = Instruments(self.registry)
-        self.registry.register(_StateCollector(log, state, now, last_round, review))
+        self.registry.register(_StateCollector(log, state, now, review))
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type: OpenMetrics where ``accept`` asks for it, else the text format."""
@@ -43,13 +42,10 @@ class Metrics:
 class _StateCollector(Collector):
     """Reads the state, then the log: the log is never behind the state, so a backlog is never negative."""
 
-    def __init__(
-        self, log: Engine, state: Engine, now: Now, last_round: Callable[[], datetime | None], review: Review
-    ) -> None:
+    def __init__(self, log: Engine, state: Engine, now: Now, review: Review) -> None:
         self.log = log
         self.state = state
         self.now = now
-        self.last_round = last_round
         self.review = review
         self._specs: dict[tuple[str, int], ModelSpec] = {}
 
@@ -62,12 +58,13 @@ class _StateCollector(Collector):
         instant = self.now()
         now = to_micros(instant)
         with reading(self.state) as db:
-            snapshot = read(db)
+            snapshot, unrelayed = read(db), outbox.count(db)
         cursors = {m.name: m.cursor for m in snapshot.models}
         replays = {m.name for m in snapshot.models if m.event_clock}
         with reading(self.log) as db:
             specs = [self._spec(d) for d in declared(db)]
             waiting = backlog(db, {s.model: cursors.get(s.model, 0) for s in specs})
+            add_delivery(page, db, snapshot.heartbeat, unrelayed, now)
         for spec in specs:
             add_model(page, spec, spec.model in replays)
         add_backlog(page, waiting, now)
@@ -76,8 +73,7 @@ class _StateCollector(Collector):
         add_incidents(page, snapshot, now)
         for clock, period in quarters(snapshot, (s.model for s in specs), instant).items():
             add_kpis(page, clock, period, self.review(instant, period, clock))
-        if (round_at := self.last_round()) is not None:
-            page.add("worker_last_round_timestamp_seconds", round_at.timestamp())
+        add_worker(page, snapshot)
         return page.families()
 
     def _spec(self, declaration: Declaration) -> ModelSpec:

@@ -17,12 +17,11 @@ from prometheus_client import (
 )
 
 _APPEND_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
-_FOLD_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
 class Instruments:
-    """Counters and histograms of one process, in ``registry``: HTTP, ingest, log and fold."""
+    """Counters and histograms of one process, in ``registry``: HTTP, ingest and log."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         # A look at the labels of a series costs more than to count in it.
@@ -53,10 +52,6 @@ class Instruments:
         self._append_failures = Counter(
             "vigil_log_append_failures", "Groups of batches that could not be made durable.", registry=registry
         )
-        self._fold_seconds = Histogram(
-            "vigil_fold_duration_seconds", "Time to fold a batch and to judge the windows that it closes.",
-            buckets=_FOLD_BUCKETS, registry=registry,
-        )  # fmt: skip
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered, by its route's template."""
@@ -81,10 +76,4 @@ class Instruments:
     def append(self) -> Iterator[None]:
         """Around an append to the log: its time, and whether it failed."""
         with self._append_failures.count_exceptions(), self._append_seconds.time():
-            yield
-
-    @contextmanager
-    def fold(self) -> Iterator[None]:
-        """Around the fold of one batch."""
-        with self._fold_seconds.time():
             yield

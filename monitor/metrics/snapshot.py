@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Row, case, func, select
 
 from incidents.incident import State
 from monitor.model.words import format_duration
+from monitor.store import heartbeats
+from monitor.store.heartbeats import Heartbeat
 from monitor.store.tables import incidents, models, points, signals, verdicts, windows
 
 JUDGED_STEP = 2      # of monitor.judge.windows.STEPS: 80 % of the outcomes, where verdicts fall
@@ -66,6 +68,7 @@ class Snapshot:
     points: list[tuple[ShownWindow, Row[Any]]]
     incidents: list[tuple[int, str, str, str, int]]      # model, kind, severity, state, count
     unacknowledged: list[Unacknowledged]
+    heartbeat: Heartbeat | None
 
 
 def read(db: Connection) -> Snapshot:
@@ -78,6 +81,7 @@ def read(db: Connection) -> Snapshot:
         points=[(w, row) for w in shown for row in _points(db, w)],
         incidents=[tuple(r) for r in db.execute(_INCIDENTS)],
         unacknowledged=[Unacknowledged(*r) for r in db.execute(_UNACKNOWLEDGED)],
+        heartbeat=heartbeats.load(db),
     )
 
 
@@ -94,11 +98,10 @@ _SIGNALS = (
 _INCIDENTS = select(
     incidents.c.model, incidents.c.kind, incidents.c.severity, incidents.c.state, func.count()
 ).group_by(incidents.c.model, incidents.c.kind, incidents.c.severity, incidents.c.state)  # fmt: skip
-_CLOCK = incidents.c.body["clock"].as_string()
 _UNACKNOWLEDGED = (
-    select(incidents.c.model, incidents.c.severity, _CLOCK, func.min(incidents.c.opened_at))
+    select(incidents.c.model, incidents.c.severity, incidents.c.clock, func.min(incidents.c.opened_at))
     .where(incidents.c.active, incidents.c.state == State.OPEN.value)
-    .group_by(incidents.c.model, incidents.c.severity, _CLOCK)
+    .group_by(incidents.c.model, incidents.c.severity, incidents.c.clock)
 )
 _IN = windows.c.settled | (windows.c.step >= JUDGED_STEP)
 _TRACKS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,9 @@ KEYS = (
     "id", "metric", "scope", "window", "every", "breach", "relative_to", "clear", "alpha", "min_samples",
     "min_coverage", "open_after", "resolve_after", "severity",
 )
+
+
+MOST_ID = 128       # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def read_monitor(section: Section, task: str, grain: timedelta, windows: dict[st
         section.fault("every", "differs from the window: overlapping windows are not supported yet; leave it out")
     breach = section.need("breach", lambda found: _breach(section, found), Limit(high=0.0), "write {above: 0.2}, say")
     return MonitorSpec(
-        id=section.get("id", _id, f"{metric}/{scope.text}"),
+        id=section.get("id", _id, id_of(metric, scope)),
         metric=metric,
         scope=scope,
         window=window,
@@ -112,6 +116,22 @@ def family(metric: str, scope: Scope) -> Literal["drift", "performance", "fairne
     return "performance" if of == "performance" else "drift"
 
 
+def id_of(metric: str, scope: Scope) -> str:
+    """The id of a monitor that was given none. One that would be too long ends in a digest of all of it.
+
+    >>> id_of("psi", Scope(feature="age"))
+    'psi/feature:age'
+    >>> long = [id_of("psi", Scope(attribute="a", group="x" * 1024 + end)) for end in "bc"]
+    >>> len(long[0]), long[0] == long[1]
+    (128, False)
+    """
+    found = f"{metric}/{scope.text}"
+    if len(found) <= MOST_ID:
+        return found
+    digest = hashlib.blake2b(found.encode(), digest_size=16).hexdigest()
+    return f"{found[: MOST_ID - len(digest) - 1]}~{digest}"
+
+
 def _metric(task: str) -> Any:
     known = choice(tuple(CATALOGUE))
 
@@ -132,8 +152,8 @@ def _scope(found: Any) -> Scope:
 
 
 def _id(found: Any) -> str:
-    if len(text(found)) > 128:
-        raise ValueError("is longer than 128 characters; shorten it")
+    if len(text(found)) > MOST_ID:
+        raise ValueError(f"is longer than {MOST_ID} characters; shorten it")
     return str(found)
 
 

@@ -31,9 +31,10 @@ from monitor.model.declaration import (
 from monitor.model.monitors import KEYS as MONITOR_KEYS
 from monitor.model.monitors import MonitorSpec, read_monitor
 from monitor.model.reading import Lines, read
+from monitor.model.routes import check_routes
 from monitor.model.sources import read_sources
 from monitor.model.streams import read_streams
-from monitor.model.words import SEVERITIES, TASKS, nearest, parse_duration, shown
+from monitor.model.words import TASKS, nearest, parse_duration, shown
 
 KEYS = (
     "model", "task", "owner", "in_scope", "purpose", "risk_tier", "location", "products", "features", "positive_label",
@@ -121,7 +122,7 @@ def _spec(top: Section) -> ModelSpec:
         streams=read_streams(top, task, features),
         sla=_sla(top),
         review_every=top.inner("reviews", ("every",)).get("every", parse_duration, None),
-        notify=tuple(_channel(s) for s in top.items("notify", ("channel", "url_env", "min_severity"))),
+        notify=check_routes(top),
     )
 
 
@@ -273,10 +274,3 @@ def _sla(top: Section) -> dict[str, Any] | None:
         probe.need("url", text, "", "write the address to ask")
         probe.get("every", parse_duration, DAY)
     return dict(inner.values)
-
-
-def _channel(section: Section) -> dict[str, Any]:
-    section.need("channel", text, "", "name it, such as slack or webhook")
-    section.need("url_env", text, "", "name the environment variable that holds the address")
-    section.get("min_severity", choice(SEVERITIES), "info")
-    return dict(section.values)

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, select
 
 from detectors.scope import Scope
 from incidents.commands import Clock
-from incidents.incident import Incident
 from incidents.verdict import VerdictKind
 from monitor.judge.windows import LATENESS, Track, track_of
 from monitor.kpis.periods import Period
@@ -20,9 +19,10 @@ from monitor.kpis.records import BiasResult, BiasTest, ModelRecord, Records
 from monitor.log.port import Declaration
 from monitor.log.tables import declarations
 from monitor.model import ModelSpec
-from monitor.store import models, summaries
+from monitor.store import lists, models, summaries
+from monitor.store.lists import Filter
 from monitor.store.models import ModelState
-from monitor.store.tables import incidents, points, verdicts, windows
+from monitor.store.tables import points, verdicts, windows
 from monitor.times import from_micros, span_micros, to_micros
 
 ClockChoice = Literal["wall", "event", "all"]
@@ -72,20 +72,14 @@ def gather(
     db: Connection, found: list[Subject], span: Period, clock: ClockChoice, now: datetime, *, named: bool
 ) -> Records:
     """The records of ``span``. Of a model that runs on another clock, only that it is there."""
-    numbers = {s.state.id for s in found if s.state is not None}
+    known = Filter(frozenset(s.spec.model for s in found if s.state is not None))
     return Records(
         tuple(_model(db, s, span, now, whole=s.clock in CLOCKS[clock]) for s in found),
-        _incidents(db, numbers),
+        tuple(lists.bodies(db, known)),
         clock_now(found, clock, now),
         CLOCKS[clock],
         named,
     )
-
-
-def _incidents(db: Connection, numbers: set[int]) -> tuple[Incident, ...]:
-    query = select(incidents.c.body).where(incidents.c.model.in_(numbers))
-    query = query.order_by(incidents.c.opened_at, incidents.c.id)
-    return tuple(Incident.from_json(body) for body in db.execute(query).scalars())
 
 
 def _model(db: Connection, s: Subject, span: Period, now: datetime, *, whole: bool) -> ModelRecord:

@@ -10,7 +10,8 @@ WRITTEN: tuple[tuple[str, frozenset[str]], ...] = (
     ("databricks", frozenset({"databricks_request_id", "request", "response"})),
     ("kserve", frozenset({"specversion", "type", "source"})),       # a CloudEvent of KServe's or Seldon's logger
     ("kserve", frozenset({"ReqType", "Bytes", "Id"})),              # KServe's logger to a blob store, JSON
-    ("kserve", frozenset({"req_type", "bytes", "id"})),             # and Parquet
+    ("kserve", frozenset({"req_type", "bytes", "id"})),             # and Parquet,
+    ("kserve", frozenset({"reqType", "bytes", "id"})),              # whose names, and those of CSV, are these by now
     ("mlflow", frozenset({"request", "response"})),
 )
 

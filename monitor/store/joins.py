@@ -17,7 +17,7 @@ from monitor.store.keys.runs import Runs, Search
 from monitor.store.models import ModelState
 from monitor.store.tables import key_pages, key_rows, key_runs
 
-CACHED = 64 * 2**20        # bytes of pages and pieces that are held unpacked, for all models together
+CACHED = 24 * 2**20        # bytes of pages and pieces that are held unpacked, for all models together
 KINDS = ("entries", "outcomes")
 FILTERS = 512 * 2**20       # bytes of filters: those of models that were not folded for longest are read again
 

@@ -11,6 +11,8 @@ from sqlalchemy import insert as sql_insert
 from monitor.model import FeatureType
 from monitor.store.tables import models
 
+MOST_SEEN = 20      # references whose coming is known: enough for any look back
+
 
 @dataclass(slots=True)
 class ModelState:
@@ -18,7 +20,8 @@ class ModelState:
     arrival of its data or the last tick. ``last_prediction`` is the latest event time of a prediction. Windows that end
     by ``judged_from`` were there before the reference: they are measured and open nothing. Of windows that start before
     ``measured_from`` rows or summaries were cut: they are measured no more. Of rows up to ``blind_upto`` the protected
-    attributes were cut; ``joins_at`` is when something other than the fold last changed what is kept under ids."""
+    attributes were cut; ``joins_at`` is when something other than the fold last changed what is kept under ids.
+    ``seen``: the latest references that came into force: instant, number of the segment, version of the declaration."""
 
     id: int
     name: str
@@ -38,6 +41,7 @@ class ModelState:
     features: dict[str, FeatureType] | None = None
     counts: dict[str, int] | None = None
     evaluated_at: int | None = None
+    seen: list[list[int]] | None = None
 
     def take_time(self, instant: int, *, replayed: bool) -> None:
         """Move the clock on with data: to the latest event time of a replay (``replayed``), else to their arrival. A
@@ -46,6 +50,11 @@ class ModelState:
         self.event_clock = replayed and (self.event_clock or not begun)
         if self.event_clock or not replayed:
             self.clock = max(self.clock, instant)
+
+    def see_reference(self, seq: int, declaration: int, received_at: int) -> None:
+        """Note that a reference came into force with a declaration: on arrival, or where a replay's clock stands."""
+        at = self.clock if self.event_clock else max(self.clock, received_at)
+        self.seen = [*(self.seen or []), [at, seq, declaration]][-MOST_SEEN:]
 
     def count(self, new: Counter[str]) -> None:
         total = Counter(self.counts or {})
@@ -81,7 +90,7 @@ def insert(db: Connection, state: ModelState) -> None:
 
 def save(db: Connection, state: ModelState) -> None:
     values = {name: getattr(state, name) for name in _COLUMNS}
-    values["features"], values["counts"] = state.features or {}, state.counts or {}
+    values |= {"features": state.features or {}, "counts": state.counts or {}, "seen": state.seen or []}
     db.execute(update(models).where(models.c.id == state.id).values(**values))
 
 

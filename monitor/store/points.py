@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, upda
 from detectors.point import Measurement, MetricPoint, Reason
 from detectors.scope import Scope, Window
 from monitor.database import insert_many, upsert
+from monitor.store.digests import digest_of, is_text
 from monitor.store.numbers import last_id
 from monitor.store.tables import points, verdicts, windows
 from monitor.times import from_micros, to_micros
@@ -82,8 +83,8 @@ def add(db: Connection, model: int, family: str, new: Sequence[MetricPoint], jud
 
 
 _COLUMNS = (
-    "id", "model", "family", "metric", "scope", "start", "end", "revision", "latest", "value", "low", "high", "p_value",
-    "n", "reason", "coverage", "provisional",
+    "id", "model", "family", "metric", "scope", "scope_digest", "start", "end", "revision", "latest", "value", "low",
+    "high", "p_value", "n", "reason", "coverage", "provisional",
 )  # fmt: skip
 
 
@@ -91,9 +92,9 @@ def _row(model: int, family: str, p: MetricPoint) -> tuple[Any, ...]:
     """A point as the columns behind ``id`` hold it."""
     m, (low, high) = p.measurement, p.measurement.interval or (None, None)
     start, end = to_micros(p.window.start), to_micros(p.window.end)
-    reason = None if m.reason is None else m.reason.value
+    reason, scope = None if m.reason is None else m.reason.value, p.scope.text
     return (
-        model, family, p.metric, p.scope.text, start, end, p.revision, True, m.value, low, high, m.p_value,
+        model, family, p.metric, scope, digest_of(scope), start, end, p.revision, True, m.value, low, high, m.p_value,
         m.n, reason, p.coverage, p.provisional,
     )  # fmt: skip
 
@@ -123,7 +124,7 @@ def history(db: Connection, model: int, track: str, metric: str, before: int, li
             points.c.model == model,
             points.c.metric == metric,
             points.c.family == track,
-            points.c.scope == Scope().text,
+            is_text(points.c.scope, Scope().text),
             points.c.start < before,
             points.c.latest,
             points.c.value > 0,

@@ -8,8 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, select, update
 
+from incidents.incident import Incident
 from monitor.database import insert_many
 from monitor.log.seals import Piece, pack, unpack
+from monitor.store.digests import digest_of, digests
+from monitor.store.incidents import hold_again, row_of
 from monitor.store.numbers import last_id, span
 from monitor.store.rollups import outdate
 from monitor.store.tables import (
@@ -20,7 +23,9 @@ from monitor.store.tables import (
     key_pages,
     key_rows,
     key_runs,
+    live_fingerprints,
     models,
+    notices,
     points,
     refusals,
     rollups,
@@ -35,7 +40,12 @@ from monitor.store.tables import (
 ROWS = 500      # of a piece
 
 # Small, or changed all over: written whole with every seal. What others refer to comes first.
-WHOLE = {t.name: t for t in (models, windows, rule_states, streams, incidents, incident_events, halves, refusals)}
+WHOLE = {
+    t.name: t
+    for t in (
+        models, windows, rule_states, streams, incidents, live_fingerprints, incident_events, notices, halves, refusals,
+    )
+}  # fmt: skip
 # Only added to: what is behind the mark of the seal before.
 GROWING = {t.name: t for t in (points, verdicts, signals, folded)}
 SUMMED = summaries.name
@@ -62,11 +72,12 @@ def pieces(db: Connection, model: int, name: str, mark: int) -> Iterator[Piece]:
         return
     table = WHOLE.get(name, GROWING.get(name))
     assert table is not None, "only these are sealed"
-    columns = [c.name for c in table.c]
-    query = select(table).where(_mine(table, model)).order_by(*table.primary_key)
+    kept = [c for c in table.c if c.name not in digests(table)]
+    columns = [c.name for c in kept]
+    query = select(*kept).where(_mine(table, model)).order_by(*table.primary_key)
     if name in GROWING:
         at = _counter(table)
-        query = select(table).where(_mine(table, model), at > mark).order_by(at, *table.primary_key)
+        query = select(*kept).where(_mine(table, model), at > mark).order_by(at, *table.primary_key)
     for number, rows in enumerate(db.execute(query.execution_options(yield_per=ROWS)).partitions()):
         key, seq = f"{number:012d}", 0
         if name in GROWING:
@@ -99,13 +110,18 @@ def restore(db: Connection, name: str, found: Iterable[Piece], seq: int, at: int
         return
     if table is points:
         rows = [row | {"latest": False} for row in rows]
+    if table is incidents:
+        rows = [row_of(row["model"], Incident.from_json(row["body"])) for row in rows]
+    made = digests(table).items()
+    rows = [row | {name: digest_of(row[of]) for name, of in made} for row in rows]
     columns = [c.name for c in table.c if c.name in rows[0]]
     insert_many(db, table, columns, [tuple(row[name] for name in columns) for row in rows])
 
 
 def settle(db: Connection, model: int) -> None:
-    """What is no record of its own and follows from the rows of a model: which points are the latest, and that roll-ups
-    are to be made."""
+    """What is no record of its own and follows from the rows of a model: which points are the latest, which
+    fingerprints are live, and that roll-ups are to be made."""
+    hold_again(db, model)
     other = points.alias()
     same = (other.c.model == points.c.model) & (other.c.family == points.c.family) & (other.c.start == points.c.start)
     newest = select(func.max(other.c.revision)).where(same).scalar_subquery()
@@ -126,8 +142,8 @@ def forget(db: Connection, model: int, table: Table) -> None:
 NAMED = {**WHOLE, **GROWING, SUMMED: summaries}
 # The model's own row first: from then on it counts as not there, whatever else is left of it.
 FORGOTTEN: Sequence[Table] = (
-    models, verdicts, points, incident_events, incidents, rule_states, windows, streams, signals, rollups,
-    summaries, folded, halves, refusals, key_rows, key_runs, key_pages,
+    models, verdicts, points, incident_events, notices, live_fingerprints, incidents, rule_states, windows, streams,
+    signals, rollups, summaries, folded, halves, refusals, key_rows, key_runs, key_pages,
 )  # fmt: skip
 
 

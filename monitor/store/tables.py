@@ -15,10 +15,10 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    text,
 )
 
 from monitor.database.shape import PACKED
+from monitor.store.digests import digest_column
 
 metadata = MetaData()
 
@@ -46,6 +46,7 @@ models = Table(
     Column("features", JSON, nullable=False, default=dict),
     Column("counts", JSON, nullable=False, default=dict),
     Column("evaluated_at", BigInteger),
+    Column("seen", JSON, nullable=False, default=list),
 )
 
 # What the join keeps under a prediction_id: entries of predictions and outcomes. Rows lie in the order they came, from
@@ -162,6 +163,7 @@ points = Table(
     Column("family", String(32), nullable=False),
     Column("metric", String(64), nullable=False),
     Column("scope", String, nullable=False),
+    digest_column("scope"),
     Column("start", BigInteger, nullable=False),
     Column("end", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -174,7 +176,7 @@ points = Table(
     Column("reason", String(32)),
     Column("coverage", Float),
     Column("provisional", Boolean, nullable=False),
-    Index("points_by_series", "model", "metric", "scope", "start"),
+    Index("points_by_series", "model", "metric", "scope_digest", "start"),
     Index("points_by_window", "model", "family", "start", "revision"),
 )
 
@@ -198,27 +200,45 @@ rule_states = Table(
     Column("state", JSON, nullable=False),
 )
 
+# ``body`` has all of an incident; the columns are what lists look for, put in order and show.
 incidents = Table(
     "incidents",
     metadata,
     Column("id", String(64), primary_key=True),
     Column("model", Integer, nullable=False),
     Column("fingerprint", String, nullable=False),
+    digest_column("fingerprint"),
     Column("kind", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("severity", String(16), nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("title", String, nullable=False),
+    Column("clock", String(8), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
     Column("opened_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("resolved_at", BigInteger),
+    Column("assignee", String),
+    Column("disposition", String(16)),
+    Column("merged_into", String(64)),
     Column("active", Boolean, nullable=False),
     Column("body", JSON, nullable=False),
-    # At most one incident that is open or acknowledged for each fingerprint, whoever writes.
-    Index(
-        "one_active_incident",
-        "fingerprint",
-        unique=True,
-        sqlite_where=text("active"),
-        postgresql_where=text("active"),
-    ),
     Index("incidents_by_model", "model", "opened_at"),
+    Index("incidents_in_order", "active", "opened_at", "id"),
+    Index("incidents_by_urgency", "active", "rank", "opened_at", "id"),
+    Index("incidents_by_fingerprint", "fingerprint_digest", "opened_at"),
+)
+
+# Which live incident (open or acknowledged) holds a fingerprint: its own, or one that joined it. At most one does,
+# whoever writes.
+live_fingerprints = Table(
+    "live_fingerprints",
+    metadata,
+    digest_column("fingerprint", primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("incident", String(64), nullable=False),
+    Column("model", Integer, nullable=False),
+    Index("live_fingerprints_by_model", "model", "incident"),
 )
 
 incident_events = Table(
@@ -275,4 +295,33 @@ refusals = Table(
     Column("reason", String, nullable=False),
     Index("refusals_by_model", "model", "id"),
     Index("refusals_by_batch", "batch_id"),
+)
+
+# What the worker that has the lease last said of itself: one row, of which nothing follows. ``folds``: the times of its
+# folds as a cumulative histogram.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("worker", String(32), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("last_round", BigInteger),
+    Column("folds", JSON, nullable=False),
+)
+
+# What is worth telling, until it is taken over into the log: in a model's own order, with the entry of the log
+# (``lane``, ``seq``) that made it.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("model", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("incident", String(64), nullable=False),
+    Column("lane", String(8), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("body", JSON, nullable=False),
+    Index("notices_in_order", "model", "number"),
+    Index("notices_by_incident", "incident", "lane", "seq"),
 )

@@ -58,8 +58,7 @@ def false_alarms(db: Connection, state: ModelState, tracks: Sequence[Track]) -> 
     )
     judged = select(func.count()).select_from(windows)
     judged = judged.where(windows.c.model == state.id, windows.c.end > state.judged_from, said)
-    disposition = incidents.c.body["disposition"].as_string()
-    found = list(db.execute(select(disposition).where(incidents.c.model == state.id)).scalars())
+    found = list(db.execute(select(incidents.c.disposition).where(incidents.c.model == state.id)).scalars())
     return FalseAlarms(
         db.execute(judged).scalar_one(),
         sum(span_micros(YEAR) / track.length for track in tracks),

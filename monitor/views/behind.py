@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from detectors.catalogue import CATALOGUE
 from detectors.causes import METRIC, output_shift, rank_causes
 from detectors.causes import Cause as Drifted
 from detectors.decomposition import Part, carriers
@@ -18,6 +19,8 @@ from incidents.verdict import Cause
 from monitor.store import summaries
 from monitor.store.models import ModelState
 from monitor.times import from_micros
+
+_PERFORMANCE = frozenset(name for name, m in CATALOGUE.items() if m.family == "performance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ def behind(
     points = [MetricPoint(m, scope, window, value, reference=reference.name) for m, scope, value in moved]
     ranked = {c.feature: c for c in rank_causes(points, output_shift(reference, dense.counts))}
     mean, parts = "", list[Part]()
-    metric = next((c.metric for c in causes if c.metric != METRIC), None)
+    # Of an incident of several fingerprints the causes may be those of a fault of quality, which nothing carries.
+    metric = next((c.metric for c in causes if c.metric in _PERFORMANCE), None)
     if metric is not None:
         known = summaries.window(db, state.id, "outcomes", space, start, end)
         mean, parts = carriers(metric, reference, known.counts, known.sums)

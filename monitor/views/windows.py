@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, select
 
 from detectors.point import MetricPoint
+from monitor.store.digests import is_text
 from monitor.store.points import read_point
 from monitor.store.tables import points, verdicts, windows
 from monitor.verdict import Needed, needed
@@ -72,7 +73,7 @@ def series(db: Connection, model: int, metric: str, scope: str) -> list[dict[str
     query = (
         select(*columns, verdicts.c.verdict, verdicts.c.limit)
         .outerjoin(verdicts, verdicts.c.point == points.c.id)
-        .where(points.c.model == model, points.c.metric == metric, points.c.scope == scope, points.c.latest)
+        .where(points.c.model == model, points.c.metric == metric, is_text(points.c.scope, scope), points.c.latest)
         .order_by(points.c.start)
     )
     names = (*_SERIES, "verdict", "limit")

@@ -11,11 +11,17 @@ from sqlalchemy import Connection
 
 from detectors.point import MetricPoint
 from detectors.scope import Window
-from incidents.commands import Clock
-from incidents.events import Actor, ActorKind
-from incidents.machine import decide
+from incidents.commands import Clock, Command, Open
+from incidents.events import Actor, ActorKind, EventKind
+from incidents.grouping import same_cause
+from incidents.incident import Incident
+from incidents.machine import Decision, decide
+from incidents.notices import Origin
 from incidents.rules import RuleState
+from incidents.verdict import Change as Before
+from incidents.verdict import Kind
 from monitor.fold.sampling import Received, coverage
+from monitor.judge.before import ColumnRate, Facts, before, look_back
 from monitor.judge.defaults import VOLUME_HISTORY, volume_monitor
 from monitor.judge.measure import WindowData, measure
 from monitor.judge.respond import respond
@@ -25,9 +31,10 @@ from monitor.judge.why import Why, why
 from monitor.judge.windows import AMEND_EVERY, LATENESS, Track, step_of, track_of
 from monitor.model import MonitorSpec
 from monitor.store import incidents, points, summaries
+from monitor.store.facts import facts
 from monitor.store.models import ModelState
 from monitor.store.points import WindowState
-from monitor.times import from_micros, span_micros
+from monitor.times import from_micros, span_micros, to_micros
 from monitor.verdict import Verdict
 from monitor.worker.folding import Touched
 from monitor.worker.streaming import step_points
@@ -91,9 +98,10 @@ def changes(db: Connection, model: ModelState, watch: Watch, touched: Touched | 
     return found
 
 
-def carry_out(db: Connection, model: ModelState, watch: Watch, found: Sequence[Change]) -> None:
-    """Measure and judge the windows that changed, and let incidents follow."""
-    judge_of = _Judge(db, model, watch)
+def carry_out(db: Connection, model: ModelState, watch: Watch, found: Sequence[Change], origin: Origin) -> None:
+    """Measure and judge the windows that changed, and let incidents follow. ``origin``: the entry of the log that made
+    it so."""
+    judge_of = _Judge(db, model, watch, origin)
     for change in found:
         points.save_window(db, model.id, change.after)
         points_found = judge_of.measure(change.track, change.after)
@@ -157,10 +165,11 @@ def _holds(window: WindowState, buckets: set[int]) -> bool:
 class _Judge:
     """Measures and judges the windows of one evaluation; the rules' states are read once and written once."""
 
-    def __init__(self, db: Connection, model: ModelState, watch: Watch) -> None:
-        self.db, self.model, self.watch = db, model, watch
+    def __init__(self, db: Connection, model: ModelState, watch: Watch, origin: Origin) -> None:
+        self.db, self.model, self.watch, self.origin = db, model, watch, origin
         self.stored: dict[str, RuleState] | None = None
         self.states: dict[str, RuleState] = {}
+        self.changed: dict[tuple[Kind, datetime, Window], tuple[Before, ...]] = {}
 
     def measure(self, track: Track, state: WindowState) -> list[MetricPoint]:
         """A new revision of a window: its points, its verdicts, and what they mean for incidents."""
@@ -216,12 +225,39 @@ class _Judge:
             self.states = dict(self.stored)
         everyone = {m.id: m for m in (*self.watch.monitors, *monitors)}
         clock = Clock.EVENT if model.event_clock else Clock.WALL
-        live = incidents.live(db, model.id)
         response = respond(
-            model.name, tuple(everyone.values()), self.states, window, verdicts, reasons, live, clock
-        )
+            model.name, tuple(everyone.values()), self.states, window, verdicts, reasons,
+            incidents.live(db, model.id), clock, self.watch.baseline,
+        )  # fmt: skip
         self.states = response.states
         for fingerprint, command in response.commands:
-            incident = incidents.latest(db, fingerprint)
-            decision = decide(incident, command, RULE, from_micros(model.clock))
-            incidents.record(db, model.id, incident, decision.events)
+            if isinstance(command, Open):
+                command = replace(command, changes=self._before(command, window))
+            incident, decision = self._decide(incidents.latest(db, fingerprint), command)
+            incidents.record(db, model.id, incident, decision.events, self.origin)
+
+    def _decide(self, incident: Incident | None, command: Command) -> tuple[Incident | None, Decision]:
+        """What a command does, and to which incident: one that would begin joins the live one of the same cause."""
+        now = from_micros(self.model.clock)
+        decision = decide(incident, command, RULE, now)
+        if not isinstance(command, Open) or not any(e.kind is EventKind.OPENED for e in decision.events):
+            return incident, decision
+        live = {i.id: i for i in incidents.live_incidents(self.db, self.model.id)}
+        joined = same_cause(command, list(live.values()))
+        if joined is None:
+            return incident, decision
+        into = live[joined.incident]
+        grouped = decide(into, replace(command, because=joined.reason), RULE, now)
+        return (into, grouped) if grouped.events else (incident, decision)
+
+    def _before(self, opening: Open, window: Window) -> tuple[Before, ...]:
+        """What changed before a fault began; read once for all that open in a window of one kind and beginning."""
+        key = (opening.fingerprint.kind, opening.started_at, window)
+        if key not in self.changed:
+            since = look_back(opening.started_at, window.end - window.start)
+            track = next(t for t in self.watch.tracks if t.family == "drift")
+            known = facts(self.db, self.model, track.name, to_micros(since), to_micros(opening.started_at))
+            columns = [ColumnRate(*column) for column in known.columns]
+            found = Facts(known.versions, known.references, known.rows, columns, known.rates)
+            self.changed[key] = before(found, opening.fingerprint.kind, since)
+        return self.changed[key]

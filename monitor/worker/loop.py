@@ -6,36 +6,32 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-import numpy as np
 import structlog
 from sqlalchemy import Connection, Engine
 
-from detectors.reference import Reference
-from incidents.commands import Clock, command_from_json
-from incidents.events import Actor, ActorKind
-from incidents.machine import DecisionReason, decide
+from incidents.events import Actor
+from incidents.notices import Origin
 from monitor.clock import Now
 from monitor.database import reading, writing
-from monitor.errors import Overloaded
-from monitor.fold.digest import row_digests
 from monitor.judge.watch import Watch
 from monitor.log import cuts, seals
 from monitor.log.port import Command, Segment, Tick
 from monitor.log.sql import SqlLog, iter_segments
-from monitor.model import ModelSpec
 from monitor.store import incidents, models, rollups, streams, summaries
 from monitor.store.joins import Joins, JoinStore
 from monitor.store.joins import forget as forget_joins
 from monitor.store.models import ModelState
-from monitor.times import from_micros, span_micros, to_micros
-from monitor.worker import exchanges
+from monitor.times import span_micros, to_micros
+from monitor.worker import commands, exchanges
 from monitor.worker.ahead import Ahead, Group, read_group
+from monitor.worker.commands import Reason, Recorded
 from monitor.worker.evaluation import Change, carry_out, changes, note_touched
-from monitor.worker.folding import Touched, batch_of, fold_events, fold_pieces, note_waiting, prepare
+from monitor.worker.folding import Touched, batch_of, fold_events, fold_pieces, note_waiting
 from monitor.worker.grouping import alike
-from monitor.worker.reference import build_reference
+from monitor.worker.reference import build_reference, is_same
 from monitor.worker.restoring import Told, nobody, restore
 from monitor.worker.spaces import build_space, feature_types
+from monitor.worker.watches import Watches
 
 ROWS_A_COMMIT = 40_000      # enough to make a commit cheap, few enough that a reader of the incidents never waits long
 ROLLUPS_A_COMMIT = 8     # so that nobody waits long for the write lock
@@ -61,8 +57,8 @@ class Worker:
         self.timing = timing
         self.joins = JoinStore()
         self.ahead = Ahead(self._read_ahead)
-        self._specs: dict[str, tuple[int, ModelSpec]] = {}
-        self._watches: dict[tuple[str, int, int], Watch] = {}
+        watches = Watches(log)
+        self.watch, self.spec = watches.watch, watches.spec
 
     def waiting(self) -> list[str]:
         """The models that have something to fold: two questions for all of them, where a step of each costs a
@@ -153,20 +149,31 @@ class Worker:
             models.save(db, model)
         return not lanes
 
-    def command(self, name: str, incident: str, body: dict[str, object], actor: Actor) -> DecisionReason:
-        """Make a command durable and carry it out at once; the reason says what came of it."""
+    def command(self, name: str, incident: str, body: dict[str, object], actor: Actor) -> Reason:
+        """Make a command durable and carry it out at once; the reason says what came of it. While the state is being
+        made again it is recorded, and carried out when the state is as far as it was."""
+        who = {"id": actor.id, "kind": actor.kind.value}
         with writing(self.state) as db:
-            model = self._state(db, name)
-            lanes = self._lanes(model)
-            self._catch_up(db, model, lanes)
-            if lanes:
-                raise Overloaded(f"the state of '{name}' is being made again", "Send it again later", retry_after=5)
-            who = {"id": actor.id, "kind": actor.kind.value}
-            at = to_micros(self.now())
-            command = self.log.append_command(Command(name, model.cursor, model.tick_cursor, at, who, incident, body))
-            reason = _carry_out(db, model, command)
-            models.save(db, model)
+            model = models.load(db, name)
+            if model is None and not commands.is_begun(self.log, name):
+                model = self._state(db, name)
+            lanes: list[Command | Tick] = []
+            if model is not None:
+                self._catch_up(db, model, lanes := self._lanes(model))
+            at, behind = to_micros(self.now()), commands.behind_all(self.log, name, lanes)
+            if model is None or lanes or not self._knows(db, model, incident, behind[0]):
+                reason: Reason = Recorded.RECORDED
+                self.log.append_command(Command(name, *behind, at, who, incident, body))
+            else:
+                asked = Command(name, model.cursor, model.tick_cursor, at, who, incident, body)
+                reason = commands.carry_out(db, model, self.log.append_command(asked))
+            if model is not None:
+                models.save(db, model)
         return reason
+
+    def _knows(self, db: Connection, model: ModelState, incident: str, head: int) -> bool:
+        """Whether an incident is there, or none is named, or it will not come any more."""
+        return not incident or model.cursor >= head or incidents.find(db, incident) is not None
 
     def _state(self, db: Connection, name: str) -> ModelState:
         found = models.load(db, name)
@@ -179,8 +186,8 @@ class Worker:
     def _lanes(self, model: ModelState) -> list[Command | Tick]:
         """What was logged and not carried out yet, in the order in which it is to be: after a kill before it reached
         the state, or in a rebuild."""
-        commands = self.log.commands(model.name, model.command_cursor)
-        return sorted([*commands, *self.log.ticks(model.name, model.tick_cursor)], key=_place)
+        found = self.log.commands(model.name, model.command_cursor)
+        return sorted([*found, *self.log.ticks(model.name, model.tick_cursor)], key=commands.place)
 
     def _catch_up(self, db: Connection, model: ModelState, lanes: list[Command | Tick]) -> bool:
         """Carry out what was logged at this cursor, and take it from the lanes. Whether there was anything."""
@@ -188,7 +195,7 @@ class Worker:
         while done < len(lanes) and lanes[done].after_seq <= model.cursor:
             entry = lanes[done]
             if isinstance(entry, Command):
-                _carry_out(db, model, entry)
+                commands.carry_out(db, model, entry)
             else:
                 self._tick(db, model, entry)
             done += 1
@@ -214,7 +221,8 @@ class Worker:
         exchanges.expire(db, model, tick.at)
         if model.reference is not None:
             watch = self.watch(model)
-            carry_out(db, model, watch, changes(db, model, watch) if found is None else found)
+            found = changes(db, model, watch) if found is None else found
+            carry_out(db, model, watch, found, Origin("tick", tick.seq))
 
     def _take(
         self, db: Connection, model: ModelState, joins: Joins, group: Group, touched: Touched
@@ -228,21 +236,26 @@ class Worker:
             note_waiting(db, model, group.segments)
             return joins
         watch = self.watch(model)
-        if first.kind == "events":
-            new = fold_events(db, model, watch, joins, self.spec(model.name, first.declaration), group.segments)
-        else:
-            new = fold_pieces(db, model, watch, joins, group.under(watch))
+        new = self._fold(db, model, watch, joins, group)
         note_touched(db, model, watch, new)
         touched.add(new)
         if model.event_clock:
-            carry_out(db, model, watch, changes(db, model, watch, touched))
+            origin = Origin("segment", group.segments[-1].seq)
+            carry_out(db, model, watch, changes(db, model, watch, touched), origin)
             touched.clear()
         return joins
+
+    def _fold(self, db: Connection, model: ModelState, watch: Watch, joins: Joins, group: Group) -> Touched:
+        """Fold alike segments, of rows or of events."""
+        first = group.segments[0]
+        if first.kind == "events":
+            return fold_events(db, model, watch, joins, self.spec(model.name, first.declaration), group.segments)
+        return fold_pieces(db, model, watch, joins, group.under(watch))
 
     def _regrid(self, db: Connection, model: ModelState, joins: Joins, segment: Segment) -> Joins:
         """A new reference: its grid, and the whole log of the model folded anew onto it. The same one again is none."""
         spec = self.spec(model.name, segment.declaration)
-        if model.reference_seq and model.declaration == segment.declaration and self._same(model, segment):
+        if model.reference_seq and model.declaration == segment.declaration and is_same(self.log, model, segment):
             return joins
         batch = batch_of([segment])
         features = feature_types(spec, batch.table)
@@ -262,11 +275,8 @@ class Worker:
         with reading(self.log.engine) as log:
             cut = cuts.find(log, model.name)
         for earlier in iter_segments(self.log, model.name, segment.seq - 1, after=cut.rows_upto):
-            if earlier.kind == "events":
-                fold_events(db, model, watch, joins, self.spec(model.name, earlier.declaration), [earlier])
-                folded += earlier.rows
-            elif earlier.kind != "reference":
-                fold_pieces(db, model, watch, joins, prepare(watch, [earlier]))
+            if earlier.kind != "reference":
+                self._fold(db, model, watch, joins, Group([earlier]))
                 folded += earlier.rows
             unwritten += 1
             if folded >= ROWS_A_COMMIT or unwritten >= UNWRITTEN:
@@ -276,7 +286,8 @@ class Worker:
         model.clock, model.last_prediction = max(model.clock, clock), max(model.last_prediction, last_prediction)
         if is_first:        # what came before there was anything to compare with is measured, and opens nothing
             model.judged_from = model.clock
-        carry_out(db, model, watch, changes(db, model, watch))
+        model.see_reference(segment.seq, segment.declaration, segment.received_at)
+        carry_out(db, model, watch, changes(db, model, watch), Origin("segment", segment.seq))
         logger.info("reference", model=model.name, rows=segment.rows, features=len(features))
         return joins
 
@@ -286,51 +297,3 @@ class Worker:
         grain = span_micros(self.watch(model).spec.grain)
         model.measured_from = max(model.measured_from, -(-cut_to // grain) * grain)
         summaries.forget(db, model.id, before=model.measured_from)
-
-    def _same(self, model: ModelState, segment: Segment) -> bool:
-        """Whether it has the rows of the reference in force. Ids do not count: those not sent are made up."""
-        there = self.log.read(model.name, model.reference_seq - 1, 1)
-        if there[0].seq != model.reference_seq:     # it was erased to its last row
-            return False
-        before, after = batch_of(there), batch_of([segment])
-        return np.array_equal(
-            row_digests(before.table, before.protected), row_digests(after.table, after.protected)
-        )
-
-    def watch(self, model: ModelState) -> Watch:
-        key = (model.name, model.reference_seq, model.declaration)
-        watch = self._watches.get(key)
-        if watch is None:
-            assert model.reference is not None, "only a model with a reference is watched"
-            watch = Watch(self.spec(model.name, model.declaration), Reference.from_bytes(model.reference))
-            others = {k: w for k, w in self._watches.items() if k[0] != model.name}
-            self._watches = {**others, key: watch}      # in one go: the clock and the API look here from their threads
-        return watch
-
-    def spec(self, name: str, version: int) -> ModelSpec:
-        """A version of a model's declaration, which never changes: that of the last one is held for each model."""
-        held = self._specs.get(name)
-        if held is None or held[0] != version:
-            declaration = self.log.declaration(name, version)
-            assert declaration is not None, "a segment names a declaration that was made before it"
-            held = self._specs[name] = (version, ModelSpec.from_dict(declaration.body))
-        return held[1]
-
-
-def _place(entry: Command | Tick) -> tuple[int, int, int]:
-    """Where an entry of the two lanes stood between the segments: a command behind the tick that it names."""
-    if isinstance(entry, Command):
-        return entry.after_seq, entry.after_tick, entry.seq
-    return entry.after_seq, entry.seq, 0
-
-
-def _carry_out(db: Connection, model: ModelState, command: Command) -> DecisionReason:
-    incident = incidents.find(db, command.incident)
-    actor = Actor(command.actor["id"], ActorKind(command.actor["kind"]))
-    # In a replay it is now the time of the data: an incident has one clock, and its times can be compared.
-    replayed = incident is not None and incident.clock is Clock.EVENT
-    now = from_micros(model.clock if replayed else command.at)
-    decision = decide(incident, command_from_json(command.body), actor, now)
-    incidents.record(db, model.id, incident, decision.events)
-    model.command_cursor = command.seq
-    return decision.reason

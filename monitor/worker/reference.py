@@ -15,9 +15,14 @@ from detectors.summaries.space import Space
 from detectors.summaries.summary import Summary
 from monitor.batch import Batch
 from monitor.fold import rankings
+from monitor.fold.digest import row_digests
 from monitor.fold.rows import Floats, Ints, Outcomes, Predictions, read_outcomes, read_predictions
+from monitor.log.port import Segment
+from monitor.log.sql import SqlLog
 from monitor.model import ModelSpec
+from monitor.store.models import ModelState
 from monitor.times import from_micros
+from monitor.worker.folding import batch_of
 
 MOST_BINS = 2_000     # of all columns together, up to which a regression's errors are modelled
 FEW_BLOCKS, MANY_BLOCKS = 64, 512     # pieces whose differences show how far apart two samples of one process lie
@@ -96,3 +101,12 @@ def _actual(space: Space, part: Predictions, truth: Outcomes, known: Ints) -> Fl
     if truth.relevance is not None:
         return rankings.losses(part.lists, [truth.relevance[i] for i in known], space.top)
     return None if truth.actual is None else truth.actual[known]
+
+
+def is_same(log: SqlLog, model: ModelState, segment: Segment) -> bool:
+    """Whether a segment has the rows of the reference in force. Ids do not count: those not sent are made up."""
+    there = log.read(model.name, model.reference_seq - 1, 1)
+    if there[0].seq != model.reference_seq:     # it was erased to its last row
+        return False
+    before, after = batch_of(there), batch_of([segment])
+    return np.array_equal(row_digests(before.table, before.protected), row_digests(after.table, after.protected))

@@ -1,19 +1,23 @@
-"""The worker beside the service in one process: woken when something was logged, and by the clock."""
+"""The worker's thread, in whichever process: woken when something was logged, and by the clock."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from monitor.database.lease import Lease
+from monitor.worker.heartbeat import EVERY, Heart
 from monitor.worker.housekeeping import Housekeeping
 from monitor.worker.loop import Worker
 
 AFTER_A_FAULT = 1.0      # seconds before what failed is tried again
-FEW, GATHER = 1_000, 0.2     # rows of a round below which more are let come, for so many seconds: a step has its price
+STAND_BY = 1.0           # seconds between two looks whether the lease is free
+FEW, GATHER = 10_000, 0.2     # rows of a round below which more are let come, for so many seconds: a step has its price
 
 logger = structlog.get_logger("vigil.worker")
 
@@ -24,20 +28,30 @@ class WorkerThread(threading.Thread):
     APScheduler is the clock, and nothing else: one job asks each model whether time alone has closed a window, another
     does the housekeeping. They may come late or twice, for what they do is taken under the state's write lock and
     changes nothing that is done already.
+
+    It works while it has the lease on the database: where another worker has it, this one stands by, and takes over
+    when that one ends.
     """
 
-    def __init__(self, worker: Worker, tick_seconds: float, house: Housekeeping | None = None) -> None:
+    def __init__(
+        self, worker: Worker, tick_seconds: float, heart: Heart, lease: Lease, house: Housekeeping | None = None
+    ) -> None:
         super().__init__(name="vigil-worker", daemon=True)
         self.worker = worker
         self.tick_seconds = tick_seconds
-        self.last_round: datetime | None = None      # without a fault: what shows that the worker is alive
+        self.heart, self.lease = heart, lease
         self._clock = BackgroundScheduler(timezone=UTC)
-        self._clock.add_job(self._tick, "interval", seconds=tick_seconds, coalesce=True, max_instances=1)
         self._house = house
-        if house is not None:
-            self._clock.add_job(house, "interval", seconds=tick_seconds, coalesce=True, max_instances=1)
+        for job in (self._tick, self._keep_house):
+            self._clock.add_job(job, "interval", seconds=tick_seconds, coalesce=True, max_instances=1)
+        self._holds = False
         self._wake = threading.Event()
         self._ending = threading.Event()
+
+    @property
+    def holds(self) -> bool:
+        """Whether this worker is the one that works on the database."""
+        return self._holds and self.is_alive()
 
     def wake(self) -> None:
         self._wake.set()
@@ -51,27 +65,72 @@ class WorkerThread(threading.Thread):
         self.join(timeout=60)
 
     def run(self) -> None:
-        self._clock.start()
-        woken = False       # by something that was logged: else all models are looked at, whatever befell one of them
+        try:
+            if self._leased():
+                self._clock.start()
+                self._work()
+                self._clock.shutdown(wait=True)
+        finally:
+            self.lease.release()
+
+    def _leased(self) -> bool:
+        """Wait for the lease, or see that it is held still; false where this worker is told to end."""
+        waited = False
         while not self._ending.is_set():
+            self._holds = self._asked_for_lease()
+            if self._holds:
+                if waited:
+                    logger.info("this worker took the database over")
+                return True
+            if not waited:
+                logger.info("another worker has this database, or it does not answer; standing by")
+            waited = True
+            self._ending.wait(STAND_BY)
+        return False
+
+    def _asked_for_lease(self) -> bool:
+        try:
+            return self.lease.take()
+        except Exception:
+            logger.exception("the lease cannot be asked for; trying again")
+            return False
+
+    def _work(self) -> None:
+        self.heart.beat()
+        woken = False       # by something that was logged: else all models are looked at, whatever befell one of them
+        while self._leased():
             taken, sound = self._of_each_model(self.worker.step, self.worker.waiting if woken else self._models)
             if sound:
-                self.last_round = self.worker.now()
+                self.heart.went_round()
+            self.heart.beat()
             if not taken and sound and self._of_each_model(self.worker.roll_up, self._models)[0]:
                 continue                                     # a step at a time, and what was logged since comes first
             if not taken:
-                woken = self._wake.wait(self.tick_seconds if sound else AFTER_A_FAULT) and sound
+                woken = self._rest(self.tick_seconds if sound else AFTER_A_FAULT) and sound
             elif taken < FEW:
                 self._ending.wait(GATHER)
                 woken = sound
             self._wake.clear()
-        self._clock.shutdown(wait=True)
+
+    def _rest(self, seconds: float) -> bool:
+        """Wait to be woken, for so long at most, while the heart goes on beating. Whether it was woken."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._wake.wait(min(left, EVERY)):
+                return True
+            self.heart.beat()
+        return False
 
     def _models(self) -> list[str]:
         return self.worker.log.models()
 
     def _tick(self) -> None:
-        self._of_each_model(self.worker.tick, self._models)
+        if self._holds:
+            self._of_each_model(self.worker.tick, self._models)
+
+    def _keep_house(self) -> None:
+        if self._holds and self._house is not None:
+            self._house()
 
     def _of_each_model(self, act: Callable[[str], int], which: Callable[[], list[str]]) -> tuple[int, bool]:
         """Act on every model, whatever befalls one of them: what was done in all, and whether nothing failed.

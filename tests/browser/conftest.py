@@ -6,10 +6,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import census
+import httpx
 import inprocess
 import pytest
 import small
@@ -36,6 +38,7 @@ class Console:
     person: str
     reader: str
     machine: str
+    second: str
 
 
 @dataclass
@@ -57,13 +60,14 @@ class Visit:
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     folder = tmp_path_factory.mktemp("console")
     _fill(folder)
-    vigil = App(Settings(data_dir=folder, tick_seconds=3600))
+    vigil = App(Settings(data_dir=folder, tick_seconds=3600, worker="embedded"))
     keys = [
         vigil.keys.create(owner, kind, frozenset(scopes))
         for owner, kind, scopes in (
             ("ana", "person", {"read", "operate"}),
             ("ben", "person", {"read"}),
             ("robot", "machine", {"read", "operate"}),
+            ("cyd", "person", {"read", "operate", "approve"}),
         )
     ]
     server = uvicorn.Server(uvicorn.Config(create(vigil), port=0, log_config=None, ws="none"))
@@ -103,14 +107,38 @@ def visit(browser: Browser, console: Console) -> Iterator[Callable[..., Visit]]:
         page.on("pageerror", lambda e: found.faults.append(str(e)))
         page.on("response", lambda r: found.faults.append(f"{r.status} {r.url}") if r.status >= 500 else None)
         if key is not None:
-            cookie = {"name": "vigil_key", "value": key, "url": console.url, "httpOnly": True, "sameSite": "Strict"}
-            context.add_cookies([cookie])  # type: ignore[list-item]
+            with closing(signed_in(console, key)) as client:
+                token = client.cookies["vigil_session"]
+            kept = {"name": "vigil_session", "value": token, "url": console.url, "httpOnly": True, "sameSite": "Strict"}
+            context.add_cookies([kept])  # type: ignore[list-item]
         return found
 
     yield open_page
     for context, _ in opened:
         context.close()
     assert [fault for _, v in opened for fault in v.faults] == []
+
+
+def signed_in(console: Console, key: str) -> httpx.Client:
+    """A client with the cookie of a session that a key began, as a browser would have it."""
+    client = httpx.Client(headers={"Origin": console.url}, trust_env=False)
+    answer = client.post(f"{console.url}/sign-in", data={"key": key})
+    assert answer.status_code == 303, answer.text
+    return client
+
+
+@pytest.fixture
+def session(console: Console) -> Iterator[Callable[[str], httpx.Client]]:
+    """Signs a client in with a key."""
+    made: list[httpx.Client] = []
+
+    def begin(key: str) -> httpx.Client:
+        made.append(signed_in(console, key))
+        return made[-1]
+
+    yield begin
+    for client in made:
+        client.close()
 
 
 def _fill(folder: Path) -> None:

@@ -17,13 +17,14 @@ def test_signing_in_by_form_and_by_link_and_out_again(visit: Callable[..., Any],
     seen = visit(key=None)
     page = seen.go("/incidents?state=live")
     expect(page).to_have_url(re.compile(r"/sign-in\?next=/incidents%3Fstate%3Dlive$"))
+    page.get_by_text("With a key instead").click()
     page.get_by_label("Key").fill("vgl_not_a_key")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with the key").click()
     expect(page.get_by_role("alert")).to_contain_text("not valid")
     page.get_by_label("Key").fill(console.reader)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with the key").click()
     expect(page).to_have_url(f"{console.url}/incidents?state=live")
-    cookie = next(c for c in page.context.cookies() if c["name"] == "vigil_key")
+    cookie = next(c for c in page.context.cookies() if c["name"] == "vigil_session")
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"], cookie["secure"]) == (True, "Strict", "/", False)
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{console.url}/sign-in")
@@ -41,17 +42,21 @@ def test_one_who_only_reads_and_a_machine_have_no_buttons(visit: Callable[..., A
         assert page.locator("main form[method=post], main button").count() == 0
 
 
-def test_other_sites_cannot_act_and_next_leads_nowhere_else(console: Any, visit: Callable[..., Any]) -> None:
+def test_other_sites_cannot_act_and_next_leads_nowhere_else(
+    console: Any, visit: Callable[..., Any], session: Callable[[str], httpx.Client]
+) -> None:
     page = _an_incident(visit())
     act = f"{console.url}{page}/acknowledge"
-    with httpx.Client(cookies={"vigil_key": console.person}) as client:
-        refused = client.post(act, headers={"Origin": "https://evil.example"})
-        assert (refused.status_code, "another site" in refused.text) == (403, True)
-        assert client.post(act, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
-    with httpx.Client(cookies={"vigil_key": console.reader}, headers={"Origin": console.url}) as client:
-        assert client.post(act).status_code == 403
-    with httpx.Client(cookies={"vigil_key": console.machine}, headers={"Origin": console.url}) as client:
-        assert "only a person" in client.post(act).text
+    client = session(console.person)
+    refused = client.post(act, headers={"Origin": "https://evil.example"})
+    assert (refused.status_code, "another site" in refused.text) == (403, True)
+    assert client.post(act, headers={"Origin": "null", "Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert "not given out by this session" in client.post(act).text
+    for key, why in ((console.reader, "operate"), (console.machine, "nly a person")):
+        client = session(key)
+        form = re.search(r'name="csrf" value="([^"]+)"', client.get(f"{console.url}/account").text)
+        assert form is not None
+        assert why in client.post(act, data={"csrf": form[1]}).text
     for away in ("//evil.example/", "https://evil.example/", "/\\evil.example", "/a\nb"):
         form = {"key": console.reader, "next": away}
         answer = httpx.post(f"{console.url}/sign-in", data=form, headers={"Origin": console.url})
@@ -97,7 +102,7 @@ def test_the_whole_day(visit: Callable[..., Any]) -> None:
     _says(page, "Acknowledged")
     expect(page.locator(".facts")).not_to_contain_text("by nobody yet")
     _press(other.page, "acknowledge")
-    _says(other.page, "Nothing changed: somebody has acknowledged it already")
+    expect(other.page.get_by_role("alert")).to_contain_text("Nothing changed. Somebody has acknowledged it already")
 
     page.get_by_label("Comment").fill("RELP 17 is <b>group quarters</b>")
     page.get_by_role("button", name="Add comment").click()
@@ -105,16 +110,22 @@ def test_the_whole_day(visit: Callable[..., Any]) -> None:
     _press(page, "resolve", "survey changed")
     _says(page, "Resolved")
     expect(page.get_by_role("button", name="Close")).to_have_count(0)
-    page.get_by_label("What was it?").select_option("accepted")
+    page.get_by_label("What was it?").select_option("true")
     page.get_by_label("Root cause").fill("the survey recoded RELP")
     page.get_by_role("button", name="Record").click()
     _says(page, "Disposition recorded")
+    page.get_by_label("What is done so that").fill("watch RELP upstream")
+    page.get_by_label("Due").fill("2026-12-15")
+    page.get_by_label("Check whether it worked").fill("2027-01-15")
+    page.get_by_role("button", name="Plan", exact=True).click()
     _press(page, "close")
     _says(page, "Closed")
 
     expect(page.locator("h1 + p .status").last).to_contain_text("closed")
     timeline = page.locator(".timeline > li b").all_inner_texts()
-    assert timeline[:5] == ["Closed", "Disposed", "Resolved", "Commented", "Acknowledged"]
+    assert timeline[:6] == [
+        "Closed", "Corrective action planned", "Disposed", "Resolved", "Commented", "Acknowledged",
+    ]
     assert timeline[-1] == "Opened"
     expect(page.locator(".timeline")).to_contain_text("RELP 17 is <b>group quarters</b>")
     expect(page.locator(".timeline")).to_contain_text("by ana")
@@ -127,8 +138,9 @@ def test_the_whole_day(visit: Callable[..., Any]) -> None:
 def test_forms_work_without_scripts(visit: Callable[..., Any], console: Any) -> None:
     page = visit(key=None, java_script_enabled=False).page
     page.goto(f"{console.url}/incidents")
+    page.get_by_text("With a key instead").click()
     page.get_by_label("Key").fill(console.person)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with the key").click()
     page.locator(".incidents .what a").last.click()
     page.get_by_label("Comment").fill("seen without scripts")
     page.get_by_role("button", name="Add comment").click()

@@ -178,8 +178,9 @@ def test_the_shipped_data_are_whole() -> None:
     assert {f.stem for f in DECLARATIONS} == {"model", "flights-delay", "flights-arrival"}
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
-def test_in_ci_a_skip_fails_the_run(tmp_path: Path, ci: str, code: int) -> None:
+def test_in_ci_a_skip_fails_the_run(tmp_path: Path, ci: str, code: int, workers: str) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     tmp_path.joinpath("pytest.ini").write_text("[pytest]\nmarkers =\n    needs_chromium\n", "utf-8")
     tmp_path.joinpath("test_two.py").write_text(
@@ -189,7 +190,7 @@ def test_in_ci_a_skip_fails_the_run(tmp_path: Path, ci: str, code: int) -> None:
     )
     support = f"{ROOT / 'tests' / 'support'}:{ROOT}"
     env = {"PATH": str(tmp_path), "CI": ci, "PYTHONPATH": support}      # no chromium there
-    command = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-ra", "-n", workers, "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert "no chromium and no chromedriver here: apt-get install -y" in done.stdout

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from incidents.care import Retest
 from incidents.commands import Clock, Disposition
-from incidents.incident import Incident, Interval, ResolvedBy, State
-from incidents.verdict import Cause, Evidence, Fingerprint, Kind, Severity
+from incidents.incident import Action, Incident, Interval, ResolvedBy, Retested, State
+from incidents.verdict import Cause, Evidence, Fingerprint, Kind, Limit, Severity
 from monitor.export.pack import as_json, build, figures_hash, in_period
 from monitor.export.page import as_page
 from monitor.kpis.catalogue import compute
@@ -32,6 +33,9 @@ def day(month: int, number: int, hour: int = 0) -> datetime:
 def records() -> Records:
     """Two models, one out of scope; a bias finding closed after a reopening, and a drift that nobody looked at."""
     window = Evidence(day(7, 6), day(7, 13), "ratio 0.6, below 0.8", (Cause("sex=f", "selection_rate", 0.3),), (), 0.25)
+    limit = Limit("demographic_parity_ratio", "attribute=sex", low=0.8)
+    passed = Retest(limit.metric, limit.scope, day(7, 24), day(7, 31), 0.9, 0.85, 0.95, 4_000)
+    action = Action(1, "widen the campaign", "ana", day(8, 20), day(9, 10), day(8, 15), day(9, 11), effective=True)
     finding = Incident(
         id="inc_1",
         fingerprint=Fingerprint("loans", Kind.FAIRNESS, "sex"),
@@ -53,6 +57,9 @@ def records() -> Records:
         disposed_at=day(8, 2),
         root_cause="a skewed campaign",
         evidence=(window,),
+        limits=(limit,),
+        retests=(Retested(day(7, 31), passed, passed=True),),
+        actions=(action,),
     )
     drift = Incident(
         id="inc_2",

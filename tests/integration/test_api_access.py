@@ -137,9 +137,15 @@ def test_health_asks_for_no_key(service: Any) -> None:
         assert (service.client.get(path).status_code, service.client.get(path).text) == (200, "ok")
 
 
-def test_a_cookie_is_a_key_but_not_from_another_site(service: Any, problem: Any) -> None:
+def cookie_of(service: Any) -> str:
+    """The cookie of a session that the administrator's key began."""
+    token = service.app.people.sign_in_by_key(service.keys["admin"].removeprefix("Bearer "))
+    return f"vigil_session={token}"
+
+
+def test_a_cookie_is_a_session_but_not_from_another_site(service: Any, problem: Any) -> None:
     del service.client.headers["authorization"]
-    cookie = {"cookie": f"vigil_key={service.keys['admin'].removeprefix('Bearer ')}"}
+    cookie = {"cookie": cookie_of(service)}
     own, other = "http://testserver", "https://evil.example"
     assert service.client.get("/v1/models", headers=cookie | {"origin": other}).status_code == 200
     body = service.tiny
@@ -154,3 +160,15 @@ def test_answers_carry_the_headers_of_a_careful_site(service: Any) -> None:
         headers = service.client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
+    for rows in ([service.prediction(1)], []):
+        headers = service.post("predictions", rows).headers
+        assert headers["x-frame-options"] == "DENY"
+
+
+def test_rows_are_taken_with_the_consoles_cookie_as_with_a_key(service: Any) -> None:
+    sent = service.post("predictions", [service.prediction(1)])
+    del service.client.headers["authorization"]
+    cookie = {"cookie": cookie_of(service), "origin": "http://testserver"}
+    by_cookie = service.post("predictions", [service.prediction(2)], headers=cookie)
+    assert (by_cookie.status_code, by_cookie.headers) == (sent.status_code, sent.headers)
+    assert service.post("predictions", [service.prediction(3)]).status_code == 401

@@ -263,6 +263,19 @@ def test_an_error_of_vigils_own_is_a_problem_that_gives_nothing_away(
     assert SECRET in logged.getvalue(), "whoever runs it finds it in the log"
 
 
+def test_an_error_of_vigils_own_while_rows_are_taken_is_a_problem_too(
+    service: Any, problem: Any, monkeypatch: pytest.MonkeyPatch, logged: io.StringIO
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(service.app.intake, "take", fail)
+    answer = service.post("predictions", [service.prediction(1)])
+    problem(answer, 500, "internal")
+    assert SECRET not in answer.text
+    assert SECRET in logged.getvalue()
+
+
 def test_a_protected_value_is_in_no_answer_reject_or_log(
     service: Any, capfd: pytest.CaptureFixture[str], logged: io.StringIO
 ) -> None:

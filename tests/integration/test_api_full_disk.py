@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, text, update
 
 from monitor.database import writing
+from monitor.database.lease import lease_of
 from monitor.errors import NotDurable
 from monitor.log.tables import keys
 from monitor.worker.thread import WorkerThread
@@ -115,7 +116,7 @@ def test_a_full_state_takes_data_still_and_the_worker_goes_on_when_there_is_room
     service.fold()
     disk = Disk(service.app.state)
     disk.fill(spare=4)
-    worker = WorkerThread(service.app.worker, 1)
+    worker = WorkerThread(service.app.worker, 1, service.app.heart, lease_of(service.app.state))
     worker.start()
     try:
         batches = [service.post("predictions", many(service, 2_000, i * 2_000)) for i in range(2)]

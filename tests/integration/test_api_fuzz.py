@@ -34,7 +34,8 @@ from api.server import create
 from monitor.app import App
 from monitor.codecs import FORMATS
 from monitor.settings import Settings
-from monitor.store import incidents
+from monitor.store import lists
+from monitor.store.lists import Filter
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 START = datetime(2026, 7, 1, tzinfo=UTC)
@@ -112,7 +113,7 @@ def _fill(folder: Path) -> dict[str, str]:
         fold(vigil, MODEL)
     now = NOW
     vigil.worker.tick(MODEL)
-    (incident, *_) = vigil.ask(incidents.search)
+    (incident, *_) = vigil.ask(lambda db: list(lists.bodies(db, Filter())))
     vigil.stop()
     return {"model": MODEL, "batch_id": taken.batch_id, "incident_id": incident.id}
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+PLANNED = {"what": "alert on unknown plans", "owner": "ben", "due_at": "2026-08-01", "check_at": "2026-09-01"}
+
 
 @pytest.fixture
 def opened(service: Any) -> str:
@@ -73,8 +75,15 @@ def test_a_person_takes_it_from_open_to_closed_and_every_repeat_says_that_it_did
         ("close", None, False, "needs_root_cause"),
         ("dispose", {"disposition": "true", "root_cause": "a new plan was sold"}, True, "done"),
         ("dispose", {"disposition": "true", "root_cause": "a new plan was sold"}, False, "already_disposed"),
+        ("close", None, False, "needs_corrective_action"),
+        ("actions", PLANNED, True, "done"),
+        ("actions", PLANNED, False, "already_recorded"),
         ("close", None, True, "done"),
         ("close", None, False, "already_closed"),
+        ("actions/1/check", {"effective": True}, False, "not_completed"),
+        ("actions/1/complete", {"note": "the alert is live"}, True, "done"),
+        ("actions/1/check", {"effective": True}, True, "done"),
+        ("actions/2/complete", None, False, "no_such_action"),
         ("resolve", None, False, "already_closed"),
     ]
     for verb, body, changed, reason in steps:
@@ -112,7 +121,7 @@ def test_a_key_for_another_model_sees_none_of_it_and_its_pages_are_whole(
 ) -> None:
     service.declare(model="other")
     other = service.key("read", "operate", kind="person", models=frozenset({"other"}))
-    assert service.client.get("/v1/incidents?limit=1", headers=other).json() == {"incidents": []}
+    assert service.client.get("/v1/incidents?limit=1", headers=other).json() == {"incidents": [], "after": None}
     problem(service.client.get(f"/v1/incidents/{opened}", headers=other), 403, "forbidden")
     problem(service.client.get(f"/v1/incidents/{opened}/events", headers=other), 403, "forbidden")
     problem(do(service, opened, "acknowledge", **other), 403, "forbidden")
@@ -161,3 +170,84 @@ def test_a_command_that_was_logged_before_a_kill_is_carried_out_once(service: An
         service.fold()
     events = service.client.get(f"/v1/incidents/{opened}/events").json()["events"]
     assert [e["kind"] for e in events].count("commented") == 1
+
+
+def test_a_note_is_measured_as_it_was_sent_and_kept_without_the_space_around_it(service: Any, problem: Any) -> None:
+    """As the document says it: a schema knows no text that is shortened first."""
+    url = "/v1/incidents/inc_none/close"
+    said = problem(service.client.post(url, json={"note": "a" + 4_000 * " "}), 422, "invalid-input")
+    assert "note" in str(said)
+    assert service.client.post(url, json={"note": "  a  "}).status_code == 404
+    for blank in ("", " \x1f\x85 "):
+        problem(service.client.post("/v1/incidents/inc_none/comment", json={"text": blank}), 422, "invalid-input")
+
+
+def test_what_a_second_person_has_to_approve_waits_for_one_who_may(service: Any, problem: Any, opened: str) -> None:
+    ana = service.key("operate", "approve", kind="person")
+    ben = _key_of(service, "ben", "operate", "approve")
+    cyd = _key_of(service, "cyd", "operate")
+    do(service, opened, "resolve", **ana)
+    false = {"disposition": "false_positive", "root_cause": "a test sent it"}
+    said = do(service, opened, "dispose", false, **ana).json()
+    assert (said["changed"], said["reason"]) == (True, "awaits_second_person")
+    assert said["incident"]["disposition"] is None
+    assert do(service, opened, "approve", {"number": 1}, **ana).json()["reason"] == "needs_second_person"
+    problem(do(service, opened, "approve", {"number": 1}, **cyd), 403, "forbidden")
+    assert do(service, opened, "approve", {"number": 2}, **ben).json()["reason"] == "no_such_proposal"
+    said = do(service, opened, "approve", {"number": 1, "note": "I looked"}, **ben).json()
+    assert (said["reason"], said["incident"]["disposition"]) == ("done", "false_positive")
+    assert said["incident"]["signed_by"] == "ben"
+    assert do(service, opened, "decline", {"number": 1}, **cyd).json()["reason"] == "already_decided"
+
+
+def test_a_serious_candidate_runs_the_clocks_that_a_person_picks(service: Any, problem: Any, opened: str) -> None:
+    ana = service.key("operate", kind="person")
+    aware = {"aware_at": service.clock().isoformat()}
+    mark = {"regimes": ["gdpr"], "category": "other"} | aware
+    problem(do(service, opened, "serious", mark | {"regimes": ["none"]}, **ana), 422, "invalid-input")
+    problem(do(service, opened, "serious", mark, **service.key("operate")), 403, "forbidden")
+    assert do(service, opened, "serious", mark, **ana).json()["incident"]["serious"]["steps"][0]["seconds"] == 72 * 3600
+    assert do(service, opened, "serious", mark, **ana).json()["reason"] == "already_serious"
+    filed = {"regime": "gdpr", "deadline": "notification", "at": service.clock().isoformat(), "reference": "A-1"}
+    assert do(service, opened, "report", filed | {"deadline": "other"}, **ana).json()["reason"] == "no_such_deadline"
+    assert do(service, opened, "report", filed, **ana).json()["changed"] is True
+    said = do(service, opened, "clear-serious", {"why": "a load test"}, **ana).json()
+    assert said["reason"] == "awaits_second_person"
+
+
+def test_corrective_actions_are_listed_by_what_is_due(service: Any, opened: str) -> None:
+    ana = service.key("operate", "read", kind="person")
+    later = PLANNED | {"what": "retrain", "due_at": "2026-08-15"}
+    for body in (later, PLANNED):
+        assert do(service, opened, "actions", body, **ana).json()["changed"] is True
+
+    def listed(query: str = "", **headers: str) -> list[tuple[str, str, bool]]:
+        found = service.client.get(f"/v1/corrective-actions?{query}", headers=headers or None).json()["actions"]
+        return [(a["what"], a["state"], a["overdue"]) for a in found]
+
+    assert listed() == [("alert on unknown plans", "planned", False), ("retrain", "planned", False)]
+    assert listed("state=overdue") == listed("owner=nobody") == []
+    do(service, opened, "actions/1/complete", **ana)
+    service.clock.at = datetime(2026, 8, 2, tzinfo=UTC)
+    assert listed("state=overdue") == [("alert on unknown plans", "planned", True)]
+    assert listed("state=open")[1] == ("retrain", "to_check", False)
+    do(service, opened, "actions/1/check", {"effective": False}, **ana)
+    assert listed("state=done") == [("retrain", "not_effective", False)]
+    service.declare(model="other")
+    assert listed(**service.key("read", models=frozenset({"other"}))) == []
+
+
+def test_a_merge_ends_one_and_goes_on_in_the_other(service: Any, opened: str) -> None:
+    ana = service.key("operate", kind="person")
+    others = [i["id"] for i in service.client.get("/v1/incidents?state=live").json()["incidents"] if i["id"] != opened]
+    assert do(service, opened, "merge", {"into": "inc_none"}, **ana).json()["reason"] == "no_such_incident"
+    assert do(service, opened, "merge", {"into": opened}, **ana).json()["reason"] == "not_mergeable"
+    if others:
+        said = do(service, opened, "merge", {"into": others[0]}, **ana).json()
+        assert (said["reason"], said["incident"]["merged_into"]) == ("done", others[0])
+        took = service.client.get(f"/v1/incidents/{others[0]}").json()
+        assert took["merged_from"] == [opened]
+
+
+def _key_of(service: Any, owner: str, *scopes: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {service.app.keys.create(owner, 'person', frozenset(scopes))}"}

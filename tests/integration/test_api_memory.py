@@ -34,13 +34,14 @@ def served(tmp_path: Path) -> Iterator[tuple[int, str]]:
            "VIGIL_MAX_HELD_BYTES": str(HELD)}  # fmt: skip
     process = subprocess.Popen([sys.executable, "-m", "monitor.cli", "serve"], env=env, stderr=subprocess.DEVNULL)
     url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
-    while True:
-        try:
-            httpx.get(f"{url}/livez").raise_for_status()
-            break
-        except httpx.TransportError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    with httpx.Client(base_url=url) as client:
+        while True:
+            try:
+                client.get("/livez").raise_for_status()
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
     yield process.pid, url
     process.terminate()
     process.wait(30)

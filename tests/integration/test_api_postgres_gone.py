@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from databases import Deployment, Postgres
 
+from monitor.database.lease import lease_of
 from monitor.settings import Settings
 from monitor.worker.thread import WorkerThread
 
@@ -46,7 +47,7 @@ def test_it_answers_503_while_the_server_is_gone_and_comes_back_by_itself(
 ) -> None:
     service.reference()
     assert service.post("predictions", [service.prediction(0)]).status_code == 202
-    worker = WorkerThread(service.app.worker, 1)
+    worker = WorkerThread(service.app.worker, 1, service.app.heart, lease_of(service.app.state))
     worker.start()
     try:
         server.gone()

@@ -138,8 +138,29 @@ def test_a_connection_without_a_whole_request_is_closed(service: Any, address: t
     with socket.create_connection(address) as silent:
         silent.sendall(sent)
         began = time.monotonic()
-        assert all_of(silent) == b""
+        said = all_of(silent)
     assert 0.3 < time.monotonic() - began < 3
+    if not sent:
+        assert said == b""
+        return
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"connection: close" in head.lower()
+    assert json.loads(body)["type"] == "urn:vigil:problem:too-slow"
+
+
+def test_a_request_that_was_sent_behind_another_has_the_time_of_its_body(
+    service: Any, address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "GRACE", 5)
+    rows = json.dumps([service.prediction()]).encode()
+    with socket.create_connection(address) as one:
+        one.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" + head(service, f"Content-Length: {len(rows)}"))
+        time.sleep(1.2)         # longer than a head may take
+        one.sendall(rows)
+        said = all_of(one)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 202 " in said
 
 
 def test_many_idle_connections_keep_nobody_out(service: Any, address: tuple[str, int], monkeypatch: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -149,9 +151,16 @@ def _service_of(process: subprocess.Popen[str]) -> int:
     return int(until(lambda: children.read_text("utf-8").split())[0])
 
 
-def _folding(folder: Path) -> bool:
-    log = folder / "service.log"
-    return log.exists() and "model=census-employment" in log.read_text("utf-8")
+def _sending(folder: Path) -> bool:
+    """Whether some rows have been taken: most are still to be sent."""
+    log = folder / "vigil-log.db"
+    if not log.exists():
+        return False
+    with contextlib.closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True)) as db:
+        try:
+            return bool(db.execute("SELECT 1 FROM segments WHERE kind = 'predictions' LIMIT 1").fetchall())
+        except sqlite3.OperationalError:        # no tables yet
+            return False
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the service's process in Linux's /proc")
@@ -159,7 +168,7 @@ def test_killed_in_mid_replay_it_says_how_to_go_on_and_goes_on(tmp_path: Path) -
     data = cut(tmp_path / "data", MORE)
     with running(tmp_path, "--once", "--data", str(data)) as process:
         service = _service_of(process)
-        until(lambda: _folding(tmp_path / "var" / "demo"))
+        until(lambda: _sending(tmp_path / "var" / "demo"))
         os.kill(service, signal.SIGKILL)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 1
@@ -177,7 +186,7 @@ def test_a_service_killed_and_restarted_by_others_only_delays_it(tmp_path: Path)
     with Child(own, settings) as child:
         child.wait_ready()
         with running(tmp_path, "--url", child.url, "--key", key, "--json", "--data", str(data)) as process:
-            until(lambda: _folding(own))
+            until(lambda: _sending(own))
             child.process.kill()
             child.process.wait()
             with pytest.raises(Failure, match="killed by signal 9") as caught:

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 
-from incidents.commands import Clock, Command, Open, Recover
+from incidents.care import PlanAction, Retest
+from incidents.commands import Clock, Command, Open, Recover, command_to_json
 from incidents.events import Actor, ActorKind
 from incidents.machine import decide
-from incidents.verdict import Fingerprint, Kind, Severity
+from incidents.notices import Origin
+from incidents.verdict import Fingerprint, Kind, Limit, Severity
 from monitor.database import writing
 from monitor.store import incidents, models
 
 pytestmark = pytest.mark.both_databases
 
 RULE = Actor("vigil", ActorKind.RULE)
+LIMIT = Limit("demographic_parity_ratio", "attribute=sex", low=0.8)
 PACK = "/v1/exports/management-review"
 
 
@@ -27,13 +30,15 @@ def by_rule(service: Any, fingerprint: Fingerprint, command: Command) -> str:
     with writing(service.app.state) as db:
         state = models.load(db, fingerprint.model)
         before = incidents.latest(db, fingerprint)
-        after = incidents.record(db, state.id, before, decide(before, command, RULE, service.clock()).events)
+        decision = decide(before, command, RULE, service.clock())
+        after = incidents.record(db, state.id, before, decision.events, Origin("tick", state.tick_cursor))
     return str(after.id)
 
 
 def opened(service: Any, kind: Kind = Kind.FAIRNESS, clock: Clock = Clock.WALL) -> str:
     fingerprint = Fingerprint("churn", kind)
-    command = Open(fingerprint, Severity.WARNING, f"{kind}", service.clock() - timedelta(days=2), clock=clock)
+    began, limits = service.clock() - timedelta(days=2), (LIMIT,) if kind is Kind.FAIRNESS else ()
+    command = Open(fingerprint, Severity.WARNING, f"{kind}", began, clock=clock, limits=limits)
     return by_rule(service, fingerprint, command)
 
 
@@ -75,10 +80,15 @@ def worked(service: Any) -> Any:
     service.clock.move(hours=3)
     person(service, incident, "acknowledge")
     service.clock.move(days=4)
-    by_rule(service, Fingerprint("churn", Kind.FAIRNESS), Recover(service.clock() - timedelta(days=1)))
+    clean = service.clock() - timedelta(days=1)
+    passed = Retest(LIMIT.metric, LIMIT.scope, clean - timedelta(days=1), clean, 0.9, 0.85, 0.95, 400)
+    by_rule(service, Fingerprint("churn", Kind.FAIRNESS), Recover(clean, retests=(passed,)))
     person(service, incident, "resolve")
     service.clock.move(days=1)
     person(service, incident, "dispose", disposition="true", root_cause="a skewed campaign")
+    planned = PlanAction("widen the campaign", "ana", service.clock(), service.clock())
+    ana = Actor("ana", ActorKind.PERSON)
+    service.app.worker.command("churn", incident, command_to_json(planned), ana)
     person(service, incident, "close")
     service.clock.move(hours=1)
     service.incident = incident

@@ -43,21 +43,22 @@ class Sender(threading.Thread):
         self.wrong: list[str] = []
 
     def run(self) -> None:
-        for kind, body in self.posts:
-            self._send(kind, body)
-        self.done.set()
-        while not self.enough.is_set():         # kills are still to come: send it all again, as duplicates
+        with httpx.Client(timeout=30) as client:
             for kind, body in self.posts:
-                if self.enough.is_set():
-                    return
-                self._send(kind, body)
+                self._send(client, kind, body)
+            self.done.set()
+            while not self.enough.is_set():         # kills are still to come: send it all again, as duplicates
+                for kind, body in self.posts:
+                    if self.enough.is_set():
+                        return
+                    self._send(client, kind, body)
 
-    def _send(self, kind: str, body: bytes) -> None:
+    def _send(self, client: httpx.Client, kind: str, body: bytes) -> None:
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": census.ARROW}
         url = f"{self.service.url}/v1/models/{census.MODEL}/{kind}?clock=event"
         while True:
             try:
-                answer = httpx.post(url, content=body, headers=headers, timeout=30)
+                answer = client.post(url, content=body, headers=headers)
             except httpx.TransportError:
                 time.sleep(0.02)
                 continue

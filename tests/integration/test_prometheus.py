@@ -118,7 +118,8 @@ def _until(done: Any, otherwise: str, seconds: float = 30) -> None:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Vigil behind uvicorn, its worker in the same process, and a client with a person's key."""
-    app = App(Settings(data_dir=tmp_path_factory.mktemp("vigil"), port=_free_port(), tick_seconds=1))
+    folder = tmp_path_factory.mktemp("vigil")
+    app = App(Settings(data_dir=folder, port=_free_port(), tick_seconds=1, worker="embedded"))
     config = uvicorn.Config(create(app), host="127.0.0.1", port=app.settings.port, log_config=None, ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

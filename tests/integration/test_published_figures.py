@@ -17,7 +17,8 @@ from incidents.incident import Incident
 from incidents.verdict import Kind
 from monitor import queries
 from monitor.app import App
-from monitor.store import incidents, models
+from monitor.store import lists, models
+from monitor.store.lists import Filter
 
 CENSUS = json.loads((census.DATA / "expected.json").read_text())
 FLIGHTS = json.loads((flights.DATA / "expected.json").read_text())
@@ -47,7 +48,7 @@ def counts(vigil: App) -> dict[str, int]:
 
 
 def found(vigil: App) -> list[Incident]:
-    return list(vigil.ask(lambda db: incidents.search(db)))
+    return list(vigil.ask(lambda db: lists.bodies(db, Filter())))
 
 
 def test_every_row_is_counted_once_and_again_is_a_duplicate(replayed: App) -> None:

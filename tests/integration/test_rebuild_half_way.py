@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,16 +12,20 @@ from databases import Deployment
 from rebuilds import MODEL, Rebuilds, rows
 from state import differing
 
-from incidents.commands import Comment, command_to_json
+from incidents.commands import Acknowledge, Comment, command_to_json
 from incidents.events import Actor, ActorKind
+from incidents.incident import State
 from incidents.machine import DecisionReason
-from monitor.errors import Overloaded
+from monitor.access import Principal
+from monitor.errors import BeingRebuilt, NotFound
 from monitor.log.port import Segment
 from monitor.worker import loop
+from monitor.worker.commands import Reason, Recorded
 
 DAILY = {"grain": "1d", "windows": {"drift": "1d", "performance": "1d", "fairness": "1d"}}
 NUMERIC = {"features": {"x": "numeric"}}
 ANA = Actor("ana", ActorKind.PERSON)
+PERSON = Principal("ana", "person", frozenset({"operate"}), None)
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def before(small: Rebuilds, clock: Any, monkeypatch: pytest.MonkeyPatch) -> dict
     return found
 
 
-def comment(small: Rebuilds, text: str, incident: str | None = None) -> DecisionReason:
+def comment(small: Rebuilds, text: str, incident: str | None = None) -> Reason:
     return small.vigil.worker.command(MODEL, incident or small.incident, command_to_json(Comment(text)), ANA)
 
 
@@ -69,21 +74,31 @@ def test_a_clock_that_is_read_during_a_rebuild_skips_nothing(small: Rebuilds, be
 
 
 @pytest.mark.both_databases
-def test_a_command_during_a_rebuild_is_refused_and_taken_after_it(
+def test_a_command_during_a_rebuild_is_recorded_and_taken_where_it_stands(
     small: Rebuilds, before: dict[str, list[str]]
 ) -> None:
-    commands = small.vigil.log.commands(MODEL)
-    with pytest.raises(Overloaded, match="the state of 'small' is being made again") as refused:
-        comment(small, "two", "i_any")
-    assert refused.value.retry_after
-    assert small.vigil.log.commands(MODEL) == commands
+    (incident,) = {c.incident for c in small.vigil.log.commands(MODEL)}
+    with pytest.raises(BeingRebuilt, match="are being made again"):
+        small.vigil.incident(incident)
+    with pytest.raises(NotFound):
+        small.vigil.incident("i_any")
+    assert small.vigil.command(incident, Acknowledge("two"), PERSON) == (None, Recorded.RECORDED)
     small.fold()
-    assert differing(before, small.contents) == {}
-    assert comment(small, "two") is DecisionReason.DONE
+    after = small.contents
+    assert differing(before, after).keys() == {"incidents", "incident_events", "models"}
+    assert small.vigil.incident(incident).state is State.ACKNOWLEDGED
+    assert comment(small, "three") is DecisionReason.DONE
     after = small.contents
     small.lose()
+    assert small.vigil.command(incident, Comment("four"), PERSON) == (None, Recorded.RECORDED), "nothing is there"
     small.fold()
-    assert differing(after, small.contents) == {}
+    again = small.contents
+    told = [json.loads(e)["body"]["data"].get("text") for e in set(again["incident_events"])
+            - set(after["incident_events"])]  # fmt: skip
+    assert told == ["four"]
+    small.lose()
+    small.fold()
+    assert differing(again, small.contents) == {}
 
 
 @pytest.mark.both_databases

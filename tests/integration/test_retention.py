@@ -26,7 +26,8 @@ from monitor.errors import Conflict
 from monitor.log import cuts, seals
 from monitor.log.tables import rejects, segments
 from monitor.queries import batch_result, window_data
-from monitor.store import incidents
+from monitor.store import lists
+from monitor.store.lists import Filter
 from monitor.store.tables import key_rows
 from monitor.worker.keeping import Keeper
 from monitor.worker.retention import Ages, Retention
@@ -94,12 +95,12 @@ def started(deployment: Deployment) -> Days:
 def test_a_state_made_again_from_a_seal_is_the_same(deployment: Deployment, days: Days) -> None:
     days.pass_by(4)
     days.pass_by(6, shift=4.0)
-    for incident in days.vigil.ask(lambda db: [i.id for i in incidents.search(db, state="live")]):
+    for incident in days.vigil.ask(lambda db: [i.id for i in lists.bodies(db, Filter(state="live"))]):
         days.vigil.command(incident, Comment("seen"), PERSON)
     retention(days).keeper.seal("small")
     days.pass_by(3)
     first = contents(days.vigil.state, ALL)
-    assert any("Drift in x" in i for i in first["incidents"])
+    assert any("Drift in x" in i for i in first["incident_events"])
     again = remade(deployment, days)
     assert differing(first, again) == {}
     days.pass_by(3)

@@ -36,6 +36,7 @@ def watched(service: Any) -> Any:
     service.post("predictions", rows)
     service.post("outcomes", [service.outcome(i) for i in range(300)])
     service.fold()
+    service.app.heart.write()
     return service
 
 
@@ -137,7 +138,12 @@ class TestSwitchedOff:
         problem(service.client.get("/metrics"), 404, "not-found")
 
 
+@pytest.mark.both_databases
 def test_the_last_round_is_absent_until_there_is_one(service: Any) -> None:
     assert value(scrape(service), "vigil_worker_last_round_timestamp_seconds") is None
-    service.app.thread.last_round = service.clock()
+    assert value(scrape(service), "vigil_fold_duration_seconds_count") is None
+    service.app.heart.write()
+    assert value(scrape(service), "vigil_worker_last_round_timestamp_seconds") is None
+    service.app.heart.went_round()
+    service.app.heart.write()
     assert value(scrape(service), "vigil_worker_last_round_timestamp_seconds") == service.clock().timestamp()

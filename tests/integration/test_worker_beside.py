@@ -23,7 +23,8 @@ def service(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     env = {**os.environ, "VIGIL_DATA_DIR": str(tmp_path), "VIGIL_PORT": str(port), "VIGIL_WORKER": "process"}
     with (tmp_path / "out").open("wb") as out:
         running = subprocess.Popen([sys.executable, "-m", "monitor.cli", "serve"], env=env, stdout=out, stderr=out)
-    _soon(lambda: _ready(port))
+    with httpx.Client() as client:
+        _soon(lambda: _ready(client, port))
     yield running
     if running.poll() is None:
         running.terminate()
@@ -56,9 +57,9 @@ def _worker_of(pid: int, other_than: int = 0) -> int:
     return 0
 
 
-def _ready(port: int) -> bool:
+def _ready(client: httpx.Client, port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        return client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
     except httpx.TransportError:
         return False
 

@@ -5,6 +5,7 @@ A test with the mark ``both_databases`` that asks for ``deployment`` (or for ``s
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -110,12 +111,20 @@ def on_postgres(postgres: Postgres, tmp_path: Path) -> Iterator[Deployment]:
     postgres.drop(name)
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the migrations leave: a test starts from a copy, as it does on PostgreSQL."""
+    folder = tmp_path_factory.mktemp("migrated")
+    migrate(Settings(data_dir=folder))
+    return folder
+
+
 @pytest.fixture
 def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Deployment:
     if getattr(request, "param", "sqlite") == "postgresql":
         found: Deployment = request.getfixturevalue("on_postgres")
         return found
-    return Deployment(tmp_path / "vigil")
+    return Deployment(shutil.copytree(request.getfixturevalue("migrated"), tmp_path / "vigil"))
 
 
 @pytest.fixture

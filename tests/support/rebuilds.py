@@ -13,7 +13,8 @@ from inprocess import declare, fold, open_vigil
 from state import EXACT, contents
 
 from monitor.app import App
-from monitor.store import incidents
+from monitor.store import lists
+from monitor.store.lists import Filter
 from monitor.store.models import ModelState
 
 MODEL = "small"
@@ -67,7 +68,7 @@ class Rebuilds:
     @property
     def incident(self) -> str:
         """One that is live."""
-        return str(self.vigil.ask(lambda db: incidents.search(db, state="live"))[0].id)
+        return str(self.vigil.ask(lambda db: next(lists.bodies(db, Filter(state="live")))).id)
 
 
 def rows(start: datetime, n: int, x: Value = float, first: int = 0) -> list[Row]:

@@ -15,7 +15,7 @@ from monitor.store.keys.pieces import unpacked
 # A batch sent twice because its answer was lost is a duplicate, which the counts show; nothing else may differ.
 EXACT = (
     "kept", "summaries", "streams", "signals", "windows", "points", "verdicts", "rule_states",
-    "incidents", "incident_events",
+    "incidents", "live_fingerprints", "incident_events",
 )  # fmt: skip
 
 # When they were written last, which depends on the commits.

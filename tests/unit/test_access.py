@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from monitor import access
 from monitor.access import SCOPES, Keys, Principal
+from monitor.cli import admin
+from monitor.cli.root import vigil
 from monitor.database import open_database, reading
 from monitor.errors import Forbidden, NotFound, Unauthenticated
 from monitor.log.tables import keys as table
@@ -152,3 +155,25 @@ def test_a_key_verified_a_moment_ago_is_known_until_it_may_have_changed(
     with pytest.raises(Unauthenticated):
         keys.verify(token)
     assert keys.recent(token) is None
+
+
+def test_a_key_that_another_process_revoked_is_taken_nowhere_once_the_command_is_done(
+    keys: Keys, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service asks as the API does: of what it knows first, then of the database."""
+    at, waited = [100.0], list[float]()
+    monkeypatch.setattr(access.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(admin.time, "sleep", waited.append)
+    monkeypatch.setattr(admin, "open_keys", lambda _settings: Keys(keys.engine, clock))
+    for asked_every in (0.1, 0.7, 1.9):
+        token = keys.create("x", "machine", frozenset({"read"}))
+        keys.verify(token)
+        prefix, began = token.split("_")[1], at[0]
+        said = CliRunner().invoke(vigil, ["keys", "revoke", prefix], prog_name="vigil")
+        assert said.exit_code == 0, said.output
+        while at[0] < began + waited[-1]:
+            at[0] += asked_every
+            if keys.recent(token) is None:
+                with pytest.raises(Unauthenticated):
+                    keys.verify(token)
+        assert keys.recent(token) is None

@@ -85,6 +85,7 @@ def test_a_request_asks_no_database_while_the_figure_is_fresh_and_one_asks_for_a
     assert gate.peek("m") is None
     gate.admit("m")
     assert gate.peek("m") is None, "of a model without a reference it may be folded this very moment"
+    assert gate.peek("m", declared=True) == {}, "which does not matter to one that declares its features"
     fold_to(state, append(log, 1))
     now[0] += 0.01
     gate.admit("m")

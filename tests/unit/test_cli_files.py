@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import json
 from pathlib import Path
@@ -236,7 +237,7 @@ def test_the_rows_of_one_request_of_bentoml_stay_together(tmp_path: Path) -> Non
 
 
 def test_kserve_s_blob_records_become_events(tmp_path: Path) -> None:
-    """Traps: the JSON form has the names of Go's fields and the Parquet form others; neither has a time."""
+    """Traps: each form has names of its own, and none has a time."""
     body = b'{"instances": [[1]]}'
     named = {"ContentType": "application/json", "ReqType": "org.kubeflow.serving.inference.request", "Id": "0123",
              "Namespace": "ns", "InferenceService": "census", "Component": "predictor", "Endpoint": ""}  # fmt: skip
@@ -249,14 +250,25 @@ def test_kserve_s_blob_records_become_events(tmp_path: Path) -> None:
     columns = {name: [named[of]] for name, of in snake.items()} | {"bytes": [body]}
     columns["annotations"] = pa.array([[("model-version", "3")]], kind)
     pq.write_table(pa.table(columns), tmp_path / "0123-request.parquet")
+    # Newer ones write text alone to Parquet and CSV, under other names again.
+    camel = {"contentType": "ContentType", "reqType": "ReqType", "inferenceService": "InferenceService"}
+    text = {new: named[of] for new, of in ({k: v for k, v in snake.items() if "_" not in k} | camel).items()}
+    text |= {"bytes": go["Bytes"], "annotations": json.dumps(go["Annotations"], separators=(",", ":")), "metadata": ""}
+    pq.write_table(pa.table({name: [value] for name, value in text.items()}), tmp_path / "new.parquet")
+    flat = {**go, "Annotations": text["annotations"], "Bytes": json.dumps(go["Bytes"])}
+    for name, record in {"new.csv": text, "old.csv": flat}.items():
+        with (tmp_path / name).open("w", newline="") as file:
+            writer = csv.DictWriter(file, record)
+            writer.writeheader()
+            writer.writerow(record)
     asked = []
-    for name in ("0123-request.json", "0123-request.parquet"):
+    for name in ("0123-request.json", "0123-request.parquet", "new.parquet", "new.csv", "old.csv"):
         assert format_of(File.of(tmp_path / name)) == "kserve"
         [piece] = pieces(tmp_path / name, "predictions", 10, Declared(), {}, "kserve")
         assert piece.content_type == EVENTS
         [event] = json.loads(piece.body)
         assert base64.b64decode(event["data_base64"]) == body
         asked.append({key: value for key, value in event.items() if value is not None})
-    assert asked[0] == asked[1]
+    assert asked == asked[:1] * 5
     assert "time" not in asked[0]
     assert asked[0]["inferenceservicename"] == "census"

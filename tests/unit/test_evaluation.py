@@ -15,6 +15,7 @@ from detectors.reference import Reference
 from detectors.summaries.grids import CategoryGrid, UniformGrid
 from detectors.summaries.space import Column, Space
 from detectors.summaries.summary import Summary
+from incidents.notices import Origin
 from monitor.database import open_database, writing
 from monitor.fold.strata import Stratum
 from monitor.judge.watch import Watch
@@ -71,7 +72,7 @@ class Scene:
         with writing(self.engine) as db:
             touched = Touched(predictions or set(), outcomes or set())
             note_touched(db, self.model, self.watch, touched)
-            carry_out(db, self.model, self.watch, changes(db, self.model, self.watch, touched))
+            carry_out(db, self.model, self.watch, changes(db, self.model, self.watch, touched), Origin("tick", 1))
         after = self.revisions()
         return [f"{name} r{n}" for name, n in after.items() if before.get(name) != n]
 

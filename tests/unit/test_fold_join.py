@@ -55,8 +55,8 @@ def under(ids: Ids, kept: Kept | None) -> Stored[Kept] | None:
     """What is kept under some ids, as the store would find it."""
     if kept is None:
         return None
-    pairs = [(i, j) for i, one in enumerate(ids.values.to_pylist()) for j, other in enumerate(kept.ids.values.to_pylist())
-             if one == other]  # fmt: skip
+    held = list(enumerate(kept.ids.values.to_pylist()))
+    pairs = [(i, j) for i, one in enumerate(ids.values.to_pylist()) for j, other in held if one == other]
     asked, rows = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
     return Stored(asked, kept.take(rows))
 

@@ -311,6 +311,19 @@ def test_a_person_reopens_within_the_window_only() -> None:
     assert desk.log[-1].data == {"evidence": None, "note": "it is back"}
 
 
+@pytest.mark.parametrize("actor", [RULE, MACHINE])
+def test_only_a_person_reopens_by_hand(actor: Actor) -> None:
+    assert resolved().ask(Reopen(), actor) is DecisionReason.NEEDS_PERSON
+
+
+def test_an_acknowledgement_of_what_was_seen_before_the_last_reopening_is_none() -> None:
+    desk = opened().asks(Resolve(), Reopen())
+    assert desk.ask(Acknowledge(seen_at=NOW)) is DecisionReason.BEFORE_REOPENING
+    assert desk.it.acknowledged_at is None
+    desk.asks(Acknowledge(seen_at=NOW + 3 * HOUR))
+    assert opened().ask(Acknowledge(seen_at=NOW - DAY)) is DecisionReason.DONE
+
+
 def test_a_replay_never_reopens_what_the_wall_clock_resolved() -> None:
     then = datetime(2016, 1, 1, tzinfo=UTC)
     decision = decide(resolved().it, replace(OPEN, clock=Clock.EVENT, started_at=then), RULE, then)

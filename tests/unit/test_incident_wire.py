@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -10,6 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incidents.care import (
+    Absorb,
+    AcceptRisk,
+    Approve,
+    CheckAction,
+    ClearSerious,
+    CompleteAction,
+    Decline,
+    MarkSerious,
+    Merge,
+    PlanAction,
+    RecordReport,
+    Retest,
+    Step,
+)
 from incidents.commands import (
     Acknowledge,
     AddEvidence,
@@ -20,6 +36,7 @@ from incidents.commands import (
     Comment,
     Dispose,
     Disposition,
+    GroupReason,
     Open,
     RaiseSeverity,
     Recover,
@@ -29,8 +46,11 @@ from incidents.commands import (
     command_from_json,
     command_to_json,
 )
+from incidents.countdowns import PRESETS
 from incidents.events import Actor, ActorKind, Event, EventKind
-from incidents.verdict import Cause, Evidence, Fingerprint, Kind, Severity
+from incidents.incident import Incident
+from incidents.machine import decide, replay
+from incidents.verdict import Cause, Change, ChangeKind, Evidence, Fingerprint, Kind, Limit, Severity
 from incidents.wire import from_json, instant, rfc3339, to_json
 
 NOW = datetime(2026, 3, 1, 12, 30, 0, 250_000, tzinfo=UTC)
@@ -43,6 +63,7 @@ EVIDENCE = Evidence(
     excess=3.2,
 )
 FINGERPRINT = Fingerprint("census", Kind.FAIRNESS, attribute="SEX", segment="state=MA")
+RETEST = Retest("disparate_impact", "attribute=SEX", NOW, NOW + timedelta(days=1), 0.9, 0.85, None, 900)
 COMMANDS: list[Command] = [
     Open(FINGERPRINT, Severity.CRITICAL, "SEX: parity", NOW, EVIDENCE, Clock.EVENT),
     Open(FINGERPRINT, Severity.INFO, "by hand", NOW),
@@ -60,7 +81,26 @@ COMMANDS: list[Command] = [
     Dispose(Disposition.TRUE, "a new intake form"),
     Dispose(Disposition.FALSE_POSITIVE, note="holiday"),
     Close(),
-]
+    Open(
+        FINGERPRINT, Severity.INFO, "with what changed", NOW,
+        changes=(Change(ChangeKind.VERSION, NOW, "v2 serves", "v2"),),
+        because=GroupReason.SAME_ROLLOUT, limits=(Limit("disparate_impact", "attribute=SEX", low=0.8),),
+    ),
+    Recover(NOW, retests=(RETEST,)),
+    Acknowledge("by link", seen_at=NOW),
+    Merge("inc_1", "one release"),
+    Absorb("inc_1", (FINGERPRINT,), NOW, "SEX: parity", (replace(EVIDENCE, about=FINGERPRINT),), Severity.CRITICAL),
+    RETEST,
+    AcceptRisk("a law asks for it", NOW),
+    Approve(1, "agreed"),
+    Decline(2),
+    PlanAction("mend the form", "ana", NOW, NOW),
+    CompleteAction(1),
+    CheckAction(1, effective=False),
+    MarkSerious("death", PRESETS["dora"], NOW, NOW),
+    RecordReport("dora", "initial", NOW, "ref 7"),
+    ClearSerious("nobody was harmed"),
+]  # fmt: skip
 TEXTS = st.text(max_size=20)
 FINGERPRINTS = st.builds(Fingerprint, TEXTS, st.sampled_from(Kind), st.none() | TEXTS, st.none() | TEXTS)
 
@@ -162,3 +202,34 @@ def test_severity_is_ordered_by_how_bad_it_is() -> None:
     assert sorted(["critical", "info", "warning"], key=Severity) == ["info", "warning", "critical"]
     assert Severity.CRITICAL > Severity.WARNING >= Severity.WARNING > Severity.INFO
     assert Severity.INFO <= Severity.INFO < Severity.CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: replace(RETEST, window_end=NOW), "a window must end after it starts"),
+        (lambda: replace(RETEST, value=float("nan")), "not finite"),
+        (lambda: Merge(" "), "'into' is empty"),
+        (lambda: AcceptRisk("", NOW), "'why' is empty"),
+        (lambda: PlanAction("mend", "", NOW, NOW), "'owner' is empty"),
+        (lambda: PlanAction("mend", "ana", NOW, NOW - timedelta(days=1)), "'check_at'"),
+        (lambda: Step("gdpr", "n", "aware"), "more than nothing"),
+        (lambda: Step("gdpr", "n", "aware", months=121), "at most ten years"),
+        (lambda: MarkSerious("death", (), NOW), "'steps' has 0"),
+        (lambda: MarkSerious("death", (Step("x", "final", "initial", 60),), NOW), "comes after 'initial'"),
+        (lambda: Open(FINGERPRINT, Severity.INFO, "t", NOW, limits=11 * (Limit("a", "b"),)), "'limits' has 11"),
+    ],
+)
+def test_a_command_that_makes_no_sense_says_which_field(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make()
+
+
+def test_an_incident_from_before_the_new_fields_is_read() -> None:
+    opened = decide(None, Open(FINGERPRINT, Severity.INFO, "t", NOW), Actor("psi", ActorKind.RULE), NOW).events[0]
+    old = replace(opened, data={k: v for k, v in opened.data.items() if k not in ("changes", "limits")})
+    incident = replay([old])
+    assert incident == replay([opened])
+    body = incident.to_json()
+    kept = {k: v for k, v in body.items() if k not in ("limits", "changes", "actions", "merged_into", "merged_from")}
+    assert Incident.from_json(kept) == incident

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from incidents.care import Retest
 from incidents.commands import Clock, Disposition
-from incidents.incident import Incident, Interval, ResolvedBy, State
-from incidents.verdict import Fingerprint, Kind, Severity
+from incidents.incident import Acceptance, Action, Incident, Interval, ResolvedBy, Retested, State
+from incidents.verdict import Fingerprint, Kind, Limit, Severity
 from monitor.kpis.catalogue import compute
 from monitor.kpis.definitions import DEFINITIONS, LATER
 from monitor.kpis.kpi import Kpi, Part
@@ -49,8 +50,10 @@ def closed(found: Incident, when: str, disposition: Disposition = Disposition.TR
     end = at(when)
     live = (Interval(found.opened_at, end),)
     done: dict[str, Any] = {"recovered_at": end, "resolved_at": end, "closed_at": end, "disposed_at": end, "live": live}
+    if found.fingerprint.kind is Kind.FAIRNESS and more.get("recovered_at", end) is not None:
+        done |= {"limits": (LIMIT,), "retests": (Retested(end, RETEST, passed=True),)}
     said = {"state": State.CLOSED, "resolved_by": ResolvedBy.PERSON, "disposition": disposition, "root_cause": "found"}
-    return replace(found, **{**done, **said, **more})
+    return replace(found, **{"updated_at": end, **done, **said, **more})
 
 
 def model(name: str = "loans", **more: Any) -> ModelRecord:
@@ -69,6 +72,9 @@ def part(found: Kpi, id_: str, of: str | None = None) -> Part:
 def records(*incidents: Incident, models: tuple[ModelRecord, ...] | None = None, **more: Any) -> Records:
     return Records((model(),) if models is None else models, incidents, more.pop("now", NOW), **more)
 
+
+LIMIT = Limit("disparate_impact", "attribute=sex", low=0.8)
+RETEST = Retest(LIMIT.metric, LIMIT.scope, at("05-01"), at("05-08"), 0.9, 0.85, 0.95, 900)
 
 BIAS = (
     incident("before", Kind.FAIRNESS, "06-01"),                                     # open throughout
@@ -91,8 +97,73 @@ def test_bias_findings_closed_counts_only_those_with_a_passing_re_test() -> None
     assert found.figure.records == ("before", "old", "quick", "untested", "next")
     assert found.figure.excluded == {"false_positive": 1, "drill": 1}
     assert part(found, "closed").figure.records == ("old", "quick")
-    assert part(found, "closed_without_retest").figure.records == ("untested",)
+    assert part(found, "closed_by_acceptance").figure.records == ()
     assert part(found, "open_at_end").figure.records == ("before", "untested", "next")
+
+
+def test_an_accepted_risk_closes_a_finding_until_it_expires_and_is_counted_apart() -> None:
+    def accepted(id_: str, opened: str, end: str, until: str) -> Incident:
+        signed = Acceptance("ana", "bo", at(end), at(until), "the law")
+        found = closed(incident(id_, Kind.FAIRNESS, opened), end, recovered_at=None)
+        return replace(found, acceptance=signed, limits=(LIMIT,))
+
+    findings = (
+        accepted("long", "07-02", "07-20", "12-31"),
+        accepted("short", "07-05", "07-21", "09-01"),           # closed and open again in it
+        accepted("before", "06-01", "06-20", "08-01"),          # closed before, open again in it
+        accepted("later", "06-02", "06-21", "10-15"),           # open again after
+    )
+    found = kpi(records(*findings), "bias_findings_closed")
+    assert (found.figure.numerator, found.figure.denominator) == (2, 3)
+    assert part(found, "closed").figure.records == part(found, "closed_by_acceptance").figure.records
+    assert part(found, "closed").figure.records == ("long", "short")
+    assert part(found, "open_at_start").figure.value == 0
+    assert part(found, "acceptance_expired").figure.records == ("before", "short")
+    assert part(found, "open_at_end").figure.records == ("before", "short")
+    assert kpi(records(*findings), "bias_closure_time").figure.value == 17 * DAY        # 18 and 16 days
+
+
+def test_merged_incidents_are_shown_apart_and_never_as_resolved() -> None:
+    end = at("08-03")
+    merged = replace(
+        incident("m", Kind.DRIFT, "08-01", severity=Severity.CRITICAL), state=State.CLOSED, closed_at=end,
+        updated_at=end, merged_into="a", live=(Interval(at("08-01"), end),),
+    )  # fmt: skip
+    both = records(closed(incident("a", Kind.DRIFT, "07-10"), "07-12"), merged)
+    mttr = kpi(both, "mttr")
+    assert mttr.figure.records == ("a",)
+    assert part(mttr, "opened_mean").figure.excluded == {"merged": 1}
+    assert part(mttr, "merged").figure.records == ("m",)
+    assert part(mttr, "still_open").figure.value == 0
+    assert kpi(both, "mtbf").figure.n == 0
+    handled = kpi(both, "drift_alerts_handled")
+    assert (handled.figure.value, handled.figure.excluded) == (1, {"merged": 1})
+    assert part(handled, "disposition", "true").figure.records == ("a",)
+    assert part(handled, "backlog").figure.value == 0
+    assert kpi(both, "noise").figure.excluded == {"merged": 1}
+    assert part(kpi(replace(both, now=at("08-02")), "mttr"), "still_open").figure.records == ("m",)
+
+
+def test_corrective_actions_are_effective_where_their_check_said_so() -> None:
+    def action(number: int, check: str, **more: Any) -> Action:
+        return Action(number, "mend", "ana", at("07-05"), at(check), **more)
+
+    done = {"completed_at": at("07-04"), "checked_at": at("08-02")}
+    one = replace(
+        closed(incident("a", Kind.DRIFT, "07-01"), "07-02"),
+        actions=(
+            action(1, "08-01", effective=True, **done), action(2, "08-01", effective=False, **done),
+            action(3, "09-01"), action(4, "10-01"),
+        ),
+    )  # fmt: skip
+    back = incident("b", Kind.DRIFT, "09-20", recurrence_of="a")
+    found = kpi(records(one, back), "corrective_actions_effective")
+    assert (found.figure.value, found.figure.records) == (1 / 3, ("a/1", "a/2", "a/3"))
+    assert part(found, "not_effective").figure.records == ("a/2",)
+    assert part(found, "not_checked").figure.records == ("a/3",)
+    assert part(found, "overdue").figure.records == ("a/3", "a/4")
+    assert part(found, "recurred").figure.records == ("b",)
+    assert kpi(records(back), "corrective_actions_effective").figure.reason_if_null == "none_due"
 
 
 def test_bias_closure_time_is_of_those_closed_in_the_period_and_the_open_are_aged() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from monitor.batch import Reject
 from monitor.database import open_database, reading, writing
 from monitor.database.days import days_of, drop_day
 from monitor.errors import NotDurable
+from monitor.log import writer as log_writer
 from monitor.log.port import Command, Part, Segment, Tick
 from monitor.log.sql import SqlLog, iter_segments
 from monitor.log.tables import batches, segments
@@ -318,6 +320,29 @@ def test_a_commit_takes_of_each_model_in_turn_and_no_more_than_is_quick(log: Sql
     assert all(f.result(0) for f in futures)
     assert order[:2] == ["m", "other"], "behind one of the flood, not behind all of it"
     assert counting.commits == [3, 2, 2]
+
+
+def test_those_who_were_just_answered_are_waited_for_and_who_is_alone_waits_for_nobody(
+    log: SqlLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting, pauses, last = Failing(log), list[float](), threading.Event()
+    writer = LogWriter(counting, lambda _: None)  # type: ignore[arg-type]
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) < 3:
+            writer.submit(segment(10 + len(pauses))).add_done_callback(lambda _: last.set())
+
+    monkeypatch.setattr(log_writer, "time", SimpleNamespace(sleep=pause))
+    futures = [writer.submit(segment(i)) for i in range(4)]
+    futures[3].add_done_callback(lambda _: writer.submit(segment(9)))
+    writer.start()
+    assert last.wait(10)
+    for i in (20, 21, 22):
+        writer.submit(segment(i)).result(10)
+    writer.stop()
+    assert counting.commits == [4, 3, 1, 1, 1], "one came again, and two more while the writer paused for them"
+    assert len(pauses) == 4, "until nobody came, once more for those three, and not for who is alone"
 
 
 def test_what_is_small_is_made_one_segment_of_what_waits_with_it(log: SqlLog) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from api.console_incidents import DONE, NOTHING, allowed, collapsed
+from api.acting import DONE, WHY, notice
+from api.console_incident import offered
+from api.incident_forms import ACTIONS, Fields, command_of
 from api.pages import local_path, shown, spark, status, when
+from api.timeline import collapsed
 from api.vega import Bundle
 from detectors.catalogue import metric_title
 from incidents.commands import Acknowledge, AddEvidence, Close, Dispose, Disposition, Open, Reopen, Resolve
@@ -17,8 +20,11 @@ from incidents.events import Actor, ActorKind
 from incidents.incident import Incident, apply
 from incidents.machine import Decision, DecisionReason, decide
 from incidents.verdict import Evidence, Fingerprint, Kind, Severity
+from monitor.access import Principal
+from monitor.errors import InvalidInput
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
+PERSON = Principal("ana", "person", frozenset({"operate"}), None)
 ANA, RULE = Actor("ana", ActorKind.PERSON), Actor("vigil", ActorKind.RULE)
 AWAY = ["", "x", "//e", "///e", "/\\e", "\\e", "https://e/", "/a\r\nSet-Cookie: b", "javascript:0"]
 
@@ -72,8 +78,8 @@ def test_a_timeline_gathers_windows_of_evidence_and_nothing_else() -> None:
     ]
 
 
-def test_each_button_that_is_offered_does_something() -> None:
-    """From every state, what is offered changes the incident, and nothing else would."""
+def test_each_form_that_is_offered_does_something() -> None:
+    """From every state, what is offered changes the incident, and what is not offered would not."""
     commands = {
         "acknowledge": Acknowledge(), "resolve": Resolve(), "reopen": Reopen(), "close": Close(),
         "dispose": Dispose(Disposition.TRUE, "a cause"),
@@ -81,32 +87,44 @@ def test_each_button_that_is_offered_does_something() -> None:
     incident, _ = opened()
     for step in ("acknowledge", "resolve", "dispose", "close", None):
         for now in (NOW, NOW + timedelta(days=30)):
-            offered = set(allowed(incident, now)) - {"comment", "dispose"}
+            found = offered(incident, PERSON, now)
             done = {a for a, c in commands.items() if decide(incident, c, ANA, now).reason is DecisionReason.DONE}
-            assert offered == done - {"dispose"}
+            assert (found & set(commands)) - {"dispose"} == done - {"dispose"}
+            assert "comment" in found
+            assert found - {"follow"} <= ACTIONS
         if step:
             incident = after(incident, decide(incident, commands[step], ANA, NOW))
 
 
+def test_what_belongs_to_some_incidents_is_offered_of_those_alone() -> None:
+    incident, _ = opened()
+    assert not {"retest", "report", "accept-risk", "clear-serious"} & offered(incident, PERSON, NOW)
+    disparity = Open(Fingerprint("m", Kind.FAIRNESS, "sex"), Severity.WARNING, "apart", NOW)
+    finding = after(None, decide(None, disparity, RULE, NOW))
+    assert "accept-risk" in offered(finding, PERSON, NOW)
+    assert "merge" not in offered(finding, PERSON, NOW)
+
+
 def test_every_answer_to_a_person_has_words() -> None:
-    """The reasons that a person's command can meet, from every state and in every order of commands."""
-    commands = [Acknowledge(), Resolve(), Reopen(), Close(), Dispose(Disposition.TRUE), Dispose(Disposition.TRUE, "c")]
-    met: set[str] = set()
-    seen: set[tuple[object, ...]] = set()
-    todo = [opened()[0]]
-    while todo:
-        incident = todo.pop()
-        key = (incident.state, incident.disposition, incident.root_cause)
-        if key in seen:
-            continue
-        seen.add(key)
-        for command in commands:
-            for late in (timedelta(), timedelta(days=30)):
-                decision = decide(incident, command, ANA, NOW + late)
-                met.add(decision.reason.value)
-                todo.append(after(incident, decision))
-    assert met - set(NOTHING) == {"done"}
-    assert set(DONE) == {"acknowledge", "resolve", "reopen", "comment", "dispose", "close"}
+    assert set(WHY) == set(DecisionReason)
+    assert set(DONE) == ACTIONS | {"recorded"}
+    assert all(words.endswith(".") for words in (*WHY.values(), *DONE.values()))
+    assert notice("recorded")[0] is True
+
+
+def test_a_form_that_does_not_fit_names_its_field() -> None:
+    for action, sent, named in (
+        ("plan", {"what": "x", "owner": "ana", "due_at": "2026-08-02", "check_at": "2026-08-01"}, "check_at"),
+        ("plan", {"what": " ", "owner": "ana"}, "what"),
+        ("accept-risk", {"why": "x", "expires_at": "soon"}, "expires at"),
+        ("approve", {"number": "-1"}, "number"),
+        ("serious", {"preset": "none"}, "preset"),
+        ("dispose", {"disposition": "perhaps"}, "disposition"),
+        ("comment", {"text": "x" * 4001}, "text"),
+    ):
+        with pytest.raises(InvalidInput) as error:
+            command_of(action, Fields(sent))
+        assert named in str(error.value)
 
 
 def test_the_chart_script_is_built_once_and_kept(tmp_path: Path) -> None:

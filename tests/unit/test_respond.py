@@ -37,7 +37,7 @@ class Run:
 
     monitors: tuple[MonitorSpec, ...]
     states: dict[str, RuleState] = field(default_factory=dict)
-    live: set[Fingerprint] = field(default_factory=set)
+    live: dict[Fingerprint, frozenset[Fingerprint]] = field(default_factory=dict)
     day: int = 0
 
     def window(self, **said: tuple[str, float]) -> list[Command]:
@@ -50,14 +50,14 @@ class Run:
             point = MetricPoint(m.metric, m.scope, window, Measurement(value, 1_000))
             limit = m.breach.high if m.breach.high is not None else m.breach.low
             verdicts.append(Verdict(m.id, point, VerdictKind(kind), None, limit, m.severity))
-        why, live = Why([v.point for v in verdicts]), frozenset(self.live)
+        why, live = Why([v.point for v in verdicts]), {f: held for held in self.live.values() for f in held}
         response = respond("m", self.monitors, self.states, window, verdicts, why, live, Clock.WALL)
         self.states = response.states
         for fingerprint, command in response.commands:
             if isinstance(command, Open):
-                self.live.add(fingerprint)
+                self.live[fingerprint] = frozenset({fingerprint})
             if isinstance(command, Resolve):
-                self.live.discard(fingerprint)
+                self.live = {f: held for f, held in self.live.items() if fingerprint not in held}
         return [command for _, command in response.commands]
 
 
@@ -97,13 +97,13 @@ def test_a_live_incident_takes_evidence_and_ends_when_all_its_rules_are_clean() 
     run = Run((AGE, PLAN))
     run.window(age=("breach", 0.3))
     run.window(age=("breach", 0.3))
-    assert run.live == {DRIFT}
+    assert set(run.live) == {DRIFT}
     assert [type(c) for c in run.window(age=("breach", 0.3))] == [AddEvidence]
     assert [type(c) for c in run.window(plan=("breach", 0.3))] == [Recover], "one breach of plan's opens nothing yet"
     assert [type(c) for c in run.window(age=("breach", 0.3))] == [Relapse]
     assert [type(c) for c in run.window()] == [Recover]
     assert [type(c) for c in run.window()] == [Resolve]
-    assert run.live == set()
+    assert run.live == {}
     assert run.window() == []
 
 
@@ -112,10 +112,10 @@ def test_unknown_and_inconclusive_neither_open_nor_resolve() -> None:
     for kind in ("unknown", "inconclusive", "breach", "unknown", "inconclusive", "inconclusive", "breach"):
         assert run.window(age=(kind, 0.3)) == [], "the two breaches are further apart than three judged windows"
     run.window(age=("breach", 0.3))
-    assert run.live == {DRIFT}
+    assert set(run.live) == {DRIFT}
     for kind in ("unknown", "inconclusive") * 4:
         assert run.window(age=(kind, 0.0)) == []
-    assert run.live == {DRIFT}
+    assert set(run.live) == {DRIFT}
 
 
 @pytest.mark.parametrize(
@@ -157,3 +157,59 @@ def test_a_rule_whose_incident_a_person_resolved_can_open_again() -> None:
     run.window(age=("breach", 0.3))
     run.live.clear()
     assert [type(c) for c in run.window(age=("breach", 0.3))] == [Open]
+
+
+def test_an_opening_carries_the_limits_in_force_with_both_ends() -> None:
+    relative = MonitorSpec("r", "missing_rate", Scope(feature="age"), timedelta(days=1), Limit(high=0.05),
+                           Limit(high=0.05), relative_to="reference", open_after=(1, 1))  # fmt: skip
+    both = MonitorSpec("b", "missing_rate", Scope(feature="plan"), timedelta(days=1), Limit(low=0.1, high=0.2),
+                       Limit(low=0.1, high=0.2), open_after=(1, 1))  # fmt: skip
+    window = Window(START, START + timedelta(days=1))
+    verdicts = [
+        Verdict(m.id, MetricPoint(m.metric, m.scope, window, Measurement(0.9, 500)),
+                VerdictKind.BREACH, None, 0.2, "info")
+        for m in (relative, both)
+    ]
+    baseline = {("missing_rate", "feature:age"): 0.25}
+    found = respond("m", [relative, both], {}, window, verdicts, Why([]), {}, Clock.WALL, baseline)
+    ((_, opened),) = found.commands
+    assert isinstance(opened, Open)
+    assert {(x.scope, x.low, x.high) for x in opened.limits} == {
+        ("feature:age", None, 0.3), ("feature:plan", 0.1, 0.2),
+    }  # fmt: skip
+
+
+def test_what_is_clean_is_a_re_test_of_the_limits() -> None:
+    run = Run((AGE, PLAN))
+    run.window(age=("breach", 0.3))
+    run.window(age=("breach", 0.3))
+    (recovered,) = run.window(age=("ok", 0.02))
+    assert isinstance(recovered, Recover)
+    assert [(r.metric, r.scope, r.value) for r in recovered.retests] == [
+        ("jensen_shannon", "feature:age", 0.02), ("jensen_shannon", "feature:plan", 0.0),
+    ]  # fmt: skip
+    assert all(r.window_end == recovered.recovered_at for r in recovered.retests)
+
+
+def test_an_incident_of_two_fingerprints_ends_when_no_rule_of_either_is_open() -> None:
+    missing = monitor("missing_rate", Scope(feature="city"))
+    run = Run((AGE, missing))
+    quality = Fingerprint("m", Kind.QUALITY)
+    run.window(age=("breach", 0.3), city=("breach", 0.3))
+    opened = run.window(age=("breach", 0.3), city=("breach", 0.3))
+    assert [c.fingerprint for c in opened if isinstance(c, Open)] == [quality, DRIFT], "the fault opens first"
+    run.live = dict.fromkeys((quality, DRIFT), frozenset({quality, DRIFT}))      # grouped
+    for _ in range(2):
+        assert [type(c) for c in run.window(city=("breach", 0.3))] == [AddEvidence], "the other one is clean"
+    assert [type(c) for c in run.window()] == [Recover]
+    assert [type(c) for c in run.window()] == [Resolve]
+    assert run.live == {}
+
+
+def test_evidence_says_of_whom_it_speaks() -> None:
+    run = Run((AGE,))
+    run.window(age=("breach", 0.3))
+    (opened,) = run.window(age=("breach", 0.3))
+    assert isinstance(opened, Open)
+    assert opened.evidence is not None
+    assert opened.evidence.about == DRIFT

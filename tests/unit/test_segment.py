@@ -44,7 +44,10 @@ def kept(given_: pa.RecordBatch) -> pa.RecordBatch:
         ([127.0], pa.int8()), ([128.0], pa.int16()), ([32768.0], pa.int32()), ([1.0] * 100 + [math.pi], pa.float64()),
     ],
 )  # fmt: skip
-def test_decimals_of_few_places_are_kept_as_whole_numbers(values: list[float | None], kind: pa.DataType) -> None:
+def test_decimals_of_few_places_are_kept_as_whole_numbers(
+    values: list[float | None], kind: pa.DataType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "_FEW", 0)
     packed = kept(batch(x=pa.array(values, pa.float64()), y=["a"] * len(values)))
     assert packed.schema.field("x").type == kind
 
@@ -92,9 +95,15 @@ def test_slices_empty_batches_and_other_types() -> None:
 
 
 def test_columns_are_looked_at_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "_FEW", 0)
     monkeypatch.setattr(packing, "_AT_ONCE", 4)
     packed = kept(batch(**{f"x{i}": [i / 4, 1.0] for i in range(9)}))
     assert {str(kind) for kind in packed.schema.types} == {"int8", "int16"}
+
+
+def test_decimals_of_few_rows_stay_as_they_are() -> None:
+    few, many = (kept(batch(x=[0.5] * n)) for n in (100, 101))
+    assert (few.schema.field("x").type, many.schema.field("x").type) == (pa.float64(), pa.int8())
 
 
 def test_a_batch_with_a_name_twice_is_kept_as_it_is() -> None:

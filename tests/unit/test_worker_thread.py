@@ -6,13 +6,38 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from monitor.worker import thread
 from monitor.worker.thread import WorkerThread
+
+
+class Beats:
+    """What a thread asks of its heart."""
+
+    rounds = 0
+
+    def went_round(self) -> None:
+        self.rounds += 1
+
+    def beat(self) -> None:
+        pass
+
+
+class Held:
+    """A lease that is free when it is told to be."""
+
+    def __init__(self, *, free: bool = True) -> None:
+        self.free, self.asked = free, 0
+
+    def take(self) -> bool:
+        self.asked += 1
+        return self.free
+
+    def release(self) -> None:
+        self.asked = 0
 
 
 class Models:
@@ -30,9 +55,6 @@ class Models:
     def waiting(self) -> list[str]:
         return self.models()
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
     def step(self, name: str) -> int:
         self.steps[name] += 1
         time.sleep(0.001)
@@ -49,12 +71,14 @@ class Models:
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Models], WorkerThread]]:
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., WorkerThread]]:
     monkeypatch.setattr(thread, "GATHER", 0.001)
+    monkeypatch.setattr(thread, "STAND_BY", 0.001)
     running: list[WorkerThread] = []
 
-    def start(models: Models) -> WorkerThread:
-        one = WorkerThread(models, 0.05)  # type: ignore[arg-type]  # what a thread asks of a worker
+    def start(models: Any, lease: Any = None) -> WorkerThread:
+        beats: Any = Beats()
+        one = WorkerThread(models, 0.05, beats, lease or Held())
         one.start()
         running.append(one)
         return one
@@ -73,18 +97,44 @@ def until(what: Callable[[], bool]) -> None:
 
 
 def test_a_flood_of_one_model_starves_neither_the_others_nor_the_clock(
-    started: Callable[[Models], WorkerThread],
+    started: Callable[..., WorkerThread],
 ) -> None:
     models = Models()
     thread = started(models)
     until(lambda: models.steps["busy"] > 50 and models.ticks["broken"] > 1 and models.ticks["busy"] > 1)
     assert abs(models.steps["busy"] - models.steps["broken"]) <= 1
-    assert thread.last_round is not None
+    assert thread.heart.rounds > 0  # type: ignore[attr-defined]
 
 
-def test_a_model_that_fails_stops_no_other_and_shows(started: Callable[[Models], WorkerThread]) -> None:
+def test_a_model_that_fails_stops_no_other_and_shows(started: Callable[..., WorkerThread]) -> None:
     models = Models(breaks=True)
     thread = started(models)
     until(lambda: models.steps["busy"] > 20)
     assert models.steps["broken"] > 10
-    assert thread.last_round is None, "a round with a fault is no proof of health"
+    assert thread.heart.rounds == 0, "a round with a fault is no proof of health"  # type: ignore[attr-defined]
+
+
+def test_it_stands_by_while_another_has_the_lease_and_takes_over_when_that_is_free(
+    started: Callable[..., WorkerThread],
+) -> None:
+    models, lease = Models(), Held(free=False)
+    running = started(models, lease)
+    until(lambda: lease.asked > 5)
+    assert not models.steps
+    assert not models.ticks
+    lease.free = True
+    until(lambda: models.steps["busy"] > 5 and models.ticks["busy"] > 0)
+    lease.free = False          # as when the server of the database has cut its session off
+    asked = lease.asked
+    until(lambda: lease.asked > asked + 5)
+    steps = models.steps["busy"]
+    until(lambda: lease.asked > asked + 50)
+    assert models.steps["busy"] == steps
+    running.stop()
+    assert lease.asked == 0, "it was not released"
+
+
+def test_one_that_stands_by_can_be_stopped(started: Callable[..., WorkerThread]) -> None:
+    running = started(Models(), Held(free=False))
+    running.stop()
+    assert not running.is_alive()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +19,7 @@ from monitor.cli.files.texts import document_rows
 from monitor.sources.detect import detect
 
 FORMATS = ("rows", "kserve", "sagemaker", "databricks", "mlflow", "bentoml")
+_LONGEST = 1 << 26      # characters of a field of CSV
 _HOUR = re.compile(r"(\d{4})/(\d\d)/(\d\d)/(\d\d)")
 
 
@@ -42,7 +45,7 @@ def _known(path: Path) -> bool:
 def format_of(file: File) -> str:
     """The format of a file by its first record; ``rows`` where it is none that is known."""
     if file.form == "csv":
-        return "rows"
+        return "kserve" if detect(next(_csv_rows(file), ())) == "kserve" else "rows"
     return detect(file.names() or first_record(file)) or "rows"
 
 
@@ -117,10 +120,29 @@ def events_of(file: File) -> Iterator[dict[str, Any]]:
             for line in stream:
                 if line.strip():
                     yield _event(msgspec.json.decode(line))
+    elif file.form == "csv":
+        yield from _csv_events(file)
     else:
         with file.seekable() as source:
             for batch in pq.ParquetFile(source).iter_batches(batch_size=1_000):
                 yield from map(_event, batch.to_pylist())
+
+
+def _csv_rows(file: File) -> Iterator[list[str]]:
+    csv.field_size_limit(_LONGEST)
+    with file.stream() as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
+        try:
+            yield from csv.reader(text)
+        except csv.Error as error:
+            raise Failure(f"{file.path} cannot be read: {error}", "See that it is whole", USAGE) from error
+
+
+def _csv_events(file: File) -> Iterator[dict[str, Any]]:
+    rows = _csv_rows(file)
+    names = next(rows, [])
+    for row in rows:
+        record = dict(zip(names, row, strict=False))
+        yield _event(record | {"bytes": record.get("bytes", record.get("Bytes", "")).strip('"')})
 
 
 def _event(record: Any) -> dict[str, Any]:
@@ -128,26 +150,22 @@ def _event(record: Any) -> dict[str, Any]:
         raise Failure("a record is no object", "Name files of CloudEvents, or those of KServe's blob logger", USAGE)
     if "specversion" in record:
         return record
-    own = {_BLOB.get(key, key): value for key, value in record.items() if value is not None}
+    # "InferenceService" in JSON; "inference_service", and by now "inferenceService", in Parquet and CSV
+    own = {key.replace("_", "").lower(): value for key, value in record.items() if value not in (None, "")}
     data = own.get("bytes", "")
     return {
-        "specversion": "1.0", "id": own.get("id"), "type": own.get("req_type"), "source": "blob",
-        "datacontenttype": own.get("content_type") or "application/json",
+        "specversion": "1.0", "id": own.get("id"), "type": own.get("reqtype"), "source": "blob",
+        "datacontenttype": own.get("contenttype") or "application/json",
         "data_base64": base64.b64encode(data).decode() if isinstance(data, bytes) else data,
-        "inferenceservicename": own.get("inference_service"), "namespace": own.get("namespace"),
+        "inferenceservicename": own.get("inferenceservice"), "namespace": own.get("namespace"),
         "component": own.get("component"), "endpoint": own.get("endpoint"),
         "annotations": _json(own.get("annotations")), "metadata": _json(own.get("metadata")),
     }  # fmt: skip
 
 
-_BLOB = {
-    "Id": "id", "Bytes": "bytes", "ContentType": "content_type", "ReqType": "req_type", "Namespace": "namespace",
-    "InferenceService": "inference_service", "Component": "component", "Endpoint": "endpoint",
-    "Annotations": "annotations", "Metadata": "metadata",
-}  # fmt: skip
-
-
 def _json(found: Any) -> str | None:
+    if isinstance(found, str):          # it is JSON's text already
+        return found
     if isinstance(found, list):         # a map, as Arrow reads it
         found = dict(found)
     return msgspec.json.encode(found).decode() if found else None

@@ -3,7 +3,9 @@
 from alembic import context
 
 from monitor.database.shape import prepare, settle
-from monitor.log import claims, cuts, erasures, seals  # noqa: F401  their tables belong to the log's
+
+# Their tables belong to the log's.
+from monitor.log import audit, claims, cuts, erasures, notifications, people, seals, silences  # noqa: F401
 from monitor.log.tables import metadata
 
 connection = context.config.attributes["connection"]
