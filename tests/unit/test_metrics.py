@@ -176,8 +176,8 @@ def test_an_old_revision_is_not_shown(db: Connection) -> None:
 def add_incident(db: Connection, number: int, clock: str, state: str, opened: int, severity: str = "warning") -> None:
     row = {
         "id": f"inc_{number}", "model": 1, "fingerprint": f"f{number}", "kind": "drift", "state": state,
-        "severity": severity, "opened_at": opened, "active": state in ("open", "acknowledged"),
-        "body": {"clock": clock},
+        "severity": severity, "rank": 1, "title": "t", "clock": clock, "started_at": opened, "opened_at": opened,
+        "updated_at": opened, "active": state in ("open", "acknowledged"), "body": {"clock": clock},
     }  # fmt: skip
     db.execute(insert(tables.incidents).values(**row))
 
