@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from api.access import Vigil, needs
 from api.acting import act
@@ -43,7 +43,7 @@ class Completed(BaseModel):
 
 class Checked(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"effective": True, "note": "no breach"}})
-    effective: bool
+    effective: StrictBool
     note: Remark = ""
 
 

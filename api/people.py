@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.access import Vigil
 from api.forms import Administrator, require_own_hand
@@ -29,7 +29,7 @@ class Person(BaseModel):
     role: Role
     email: str | None = Field(None, max_length=254)
     models: _Models | None = None
-    sensitive: bool = Field(False, description="Whether the person may read rows with protected attributes.")
+    sensitive: StrictBool = Field(False, description="Whether the person may read rows with protected attributes.")
 
 
 class Changes(BaseModel):
@@ -39,9 +39,9 @@ class Changes(BaseModel):
     role: Role | None = None
     email: str | None = Field(None, max_length=254)
     models: _Models | None = None
-    sensitive: bool | None = None
+    sensitive: StrictBool | None = None
     pagerduty_id: str | None = Field(None, max_length=64)
-    disabled: bool | None = None
+    disabled: StrictBool | None = None
 
 
 @router.get("/people")

@@ -59,7 +59,8 @@ def judge_day(db: Connection, day: int, kind: VerdictKind, reason: str | None = 
 def incident(db: Connection, number: int, disposition: str | None) -> None:
     row = {"id": f"i{number}", "model": 1, "fingerprint": f"f{number}", "kind": "drift", "state": "closed",
            "severity": "warning", "rank": 1, "title": "t", "clock": "wall", "started_at": 0, "opened_at": 0,
-           "updated_at": 0, "disposition": disposition, "active": False, "body": {"disposition": disposition}}  # fmt: skip
+           "updated_at": 0, "disposition": disposition, "active": False,
+           "body": {"disposition": disposition}}  # fmt: skip
     db.execute(insert(tables.incidents).values(**row))
 
 
